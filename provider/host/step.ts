@@ -1,0 +1,85 @@
+import type { Secret } from "../secret.ts"
+import type { Command } from "../ssh/command.ts"
+
+/** Runs one command. `expect` lists the exit codes that are an answer (default `[0]`). */
+export interface RunAction {
+  readonly kind: "run"
+  readonly command: Command
+  readonly env?: Readonly<Record<string, string>>
+  readonly stdin?: string | Secret
+  readonly expect?: readonly number[]
+  /** Milliseconds until the command counts as hung. Default 600,000. */
+  readonly timeout?: number
+}
+
+/** Writes a file aside, fsyncs it and renames it into place. `mode` is octal, default `0o644`. */
+export interface WriteAction {
+  readonly kind: "write"
+  readonly path: string
+  readonly content: string | Secret
+  readonly mode?: number
+}
+
+/** Removes a file; one that is not there is as wanted. */
+export interface RemoveAction {
+  readonly kind: "remove"
+  readonly path: string
+}
+
+/** Sends a local file to `path`; `sha256` (lower-case hex) is what must arrive. */
+export interface UploadAction {
+  readonly kind: "upload"
+  readonly source: string
+  readonly path: string
+  readonly sha256: string
+}
+
+export type Action = RunAction | WriteAction | RemoveAction | UploadAction
+
+/**
+ * What a step can cost: nothing; a network that may be cut (needs the guard); a boot that may fail (needs the
+ * guard); or the reboot itself.
+ */
+export type Risk = "none" | "network" | "boot" | "reboot"
+
+/**
+ * One thing to do to a host, with its words. A plan is a list of them: the least list that leads from the
+ * facts to what is wanted, `[]` when all is as wanted. The same list is executed by `apply.ts` and printed by
+ * `runbook.ts`. Every action is safe to repeat: a step that was cut off is simply done again.
+ */
+export interface Step {
+  /** Imperative, without a full stop: "Install xen-system-amd64". */
+  readonly title: string
+  readonly actions: readonly Action[]
+  /** What takes the step back, in the order to run it. Empty: nothing to take back. */
+  readonly undo: readonly Action[]
+  readonly risk: Risk
+  /** Why, where the title does not tell. */
+  readonly note?: string
+  /** Reads a line of the step's output as progress ("installing 3 of 12: libfoo"), or nothing. */
+  readonly progress?: () => (line: string) => string | undefined
+}
+
+/** The least list of steps; `[]` means that the host is as wanted. */
+export type Plan = readonly Step[]
+
+/** A step that is safe and needs no undo unless `more` says otherwise. */
+export function step(title: string, actions: readonly Action[], more: Partial<Step> = {}): Step {
+  return { title, actions, undo: [], risk: "none", ...more }
+}
+
+export function run(command: Command, more: Omit<RunAction, "kind" | "command"> = {}): RunAction {
+  return { kind: "run", command, ...more }
+}
+
+export function write(path: string, content: string | Secret, mode?: number): WriteAction {
+  return mode === undefined ? { kind: "write", path, content } : { kind: "write", path, content, mode }
+}
+
+export function remove(path: string): RemoveAction {
+  return { kind: "remove", path }
+}
+
+export function upload(source: string, path: string, sha256: string): UploadAction {
+  return { kind: "upload", source, path, sha256 }
+}
