@@ -27,6 +27,12 @@ export interface XenPackage {
 export interface PackageFacts {
   /** The tool that owns this host's package database; absent when none was found. */
   readonly manager?: PackageManager
+  /** Versions of Xen's packages and of those asked for, by name. */
+  readonly installed: Readonly<Record<string, string>>
+  /** What the repositories offer of these; empty unless the facts are `full`. */
+  readonly available: Readonly<Record<string, string>>
+  /** Packages marked as held (apt-mark(8)). */
+  readonly held: readonly string[]
   /** Xen's packages, installed or on offer. */
   readonly xen: readonly XenPackage[]
   /** Packages that are half installed or half configured (dpkg --audit, rpm transaction left open). */
@@ -50,7 +56,7 @@ export interface XenFacts {
   /** MiB that dom0 holds now. */
   readonly dom0Memory?: number
   readonly dom0Vcpus?: number
-  /** Xen's own flag of dom0 being allowed to shrink by itself is in xl.conf; domains other than dom0. */
+  /** Domains other than dom0, by name. */
   readonly domains: readonly string[]
 }
 
@@ -86,6 +92,8 @@ export interface GrubFacts {
   /** How commands are spelt here: "grub" (Debian) or "grub2" (EL, SUSE). */
   readonly prefix: "grub" | "grub2"
   readonly entries: readonly BootEntry[]
+  /** The menu clears `next_entry` by itself: without that a one-shot boot is for ever. */
+  readonly clearsNext: boolean
   /** The menu follows `saved_entry`: `GRUB_DEFAULT=saved` has taken effect. */
   readonly followsSaved: boolean
   /** The fixed default of the menu when it does not. */
@@ -169,6 +177,8 @@ export interface NetworkFacts {
   readonly session?: { readonly address: string; readonly link?: string }
   /** Configuration files of the managers by path, without secrets. */
   readonly files: Readonly<Record<string, string>>
+  /** systemd-networkd: the .network file that each link is configured by. */
+  readonly networkdFiles: Readonly<Record<string, string>>
   /** NetworkManager: the active profile of each device, as `nmcli connection show` prints it. */
   readonly profiles: Readonly<Record<string, Readonly<Record<string, string>>>>
 }
@@ -241,6 +251,6 @@ export interface HostFacts {
   readonly guards: readonly GuardFacts[]
   /** Small files that plans compare with, by path; a path that is not there is absent. */
   readonly files: Readonly<Record<string, string>>
-  /** systemd units that plans compare with: enablement by unit name ("enabled", "disabled", "masked", …). */
-  readonly units: Readonly<Record<string, string>>
+  /** systemd units that plans compare with, by name: `UnitFileState` and `ActiveState` of systemctl(1). */
+  readonly units: Readonly<Record<string, { readonly enabled: string; readonly active: string }>>
 }

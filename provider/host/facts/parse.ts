@@ -1,0 +1,193 @@
+import { grubEnvironmentProblem, parseBlsEntry, parseGrubEnvironment, parseGrubMenu } from "./grub.ts"
+import { parseNetwork } from "./network.ts"
+import { familyOf, parseOsRelease, parsePackages } from "./packages.ts"
+import { lines, parseFields, parseSections, type Sections } from "./sections.ts"
+import type {
+  BootFacts,
+  CpuFacts,
+  GrubFacts,
+  GuardFacts,
+  GuardState,
+  HostFacts,
+  StorageFacts,
+} from "./types.ts"
+import { parseXen } from "./xen.ts"
+
+/** Turns the output of probe.sh into facts. Pure: the same text gives the same facts. */
+export function parseFacts(host: string, mark: string, output: string): HostFacts {
+  const sections = parseSections(host, mark, output)
+  const identity = parseFields(sections.get("identity") ?? "")
+  const release = parseOsRelease(sections)
+  const family = familyOf(release.ID ?? "", release.ID_LIKE ?? "")
+  const memory = parseFields(sections.get("memory") ?? "", /:/)
+  const xen = parseXen(sections)
+  return {
+    user: { name: identity.user ?? "", root: identity.uid === "0", sudo: identity.sudo === "yes" },
+    hostname: identity.hostname ?? "",
+    machineId: identity.machineid ?? "",
+    clock: Number(identity.clock),
+    os: {
+      id: release.ID ?? "",
+      version: release.VERSION_ID ?? "",
+      prettyName: release.PRETTY_NAME ?? release.NAME ?? "",
+      family,
+      architecture: identity.architecture ?? "",
+      kernel: identity.kernel ?? "",
+    },
+    packages: parsePackages(sections, family),
+    ...(xen === undefined ? {} : { xen }),
+    cpu: parseCpu(sections),
+    memory: { total: mebibytes(memory.MemTotal), available: mebibytes(memory.MemAvailable) },
+    boot: parseBoot(sections, identity),
+    network: parseNetwork(sections),
+    storage: parseStorage(sections),
+    nftables: identity.nftables === "yes",
+    watchdogs: named(sections, "watchdog ").map(([path, text]) => ({
+      device: path.replace(/^\/sys\/class\/watchdog\/(.*)\/identity$/, "/dev/$1"),
+      identity: text.trim(),
+    })),
+    guards: parseGuards(sections),
+    files: Object.fromEntries(named(sections, "file ")),
+    units: parseUnits(sections.get("units")),
+  }
+}
+
+/** Sections `PREFIX name`, with their names alone. */
+function named(sections: Sections, prefix: string): [string, string][] {
+  return [...sections].flatMap(([name, text]) =>
+    name.startsWith(prefix) ? [[name.slice(prefix.length), text] as [string, string]] : [],
+  )
+}
+
+/** "16310172 kB" of /proc/meminfo. */
+function mebibytes(text = "0"): number {
+  return Math.floor(Number.parseInt(text, 10) / 1024)
+}
+
+function parseCpu(sections: Sections): CpuFacts {
+  const cpu = sections.get("cpu") ?? ""
+  const flags = /^flags\s*:(.*)$/m.exec(cpu)?.[1]?.split(" ") ?? []
+  const virtualisation = flags.includes("vmx") ? "vmx" : flags.includes("svm") ? "svm" : undefined
+  return {
+    count: Number(/^count=(\d+)/m.exec(cpu)?.[1] ?? 0),
+    model: /^model name\s*:\s*(.*)$/m.exec(cpu)?.[1] ?? "",
+    ...(virtualisation === undefined ? {} : { virtualisation }),
+  }
+}
+
+function parseBoot(sections: Sections, identity: Readonly<Record<string, string>>): BootFacts {
+  const grub = parseGrub(sections)
+  const version = /\d+/.exec(identity.systemd_version ?? "")?.[0]
+  return {
+    firmware: identity.firmware === "uefi" ? "uefi" : "bios",
+    loader: grub === undefined ? "other" : "grub",
+    ...(grub === undefined ? {} : { grub }),
+    bootFree: free(sections.get("boot-space")),
+    commandLine: (sections.get("cmdline") ?? "").trim(),
+    init: identity.systemd === "running" ? "systemd" : "other",
+    ...(version === undefined ? {} : { systemdVersion: Number(version) }),
+    bootId: identity.bootid ?? "",
+    uptime: Number.parseFloat(identity.uptime ?? "0"),
+  }
+}
+
+/** MiB of the fourth column of `df -P -m`. */
+function free(df = ""): number {
+  return Number(df.trim().split(/\s+/)[3] ?? 0)
+}
+
+function parseGrub(sections: Sections): GrubFacts | undefined {
+  const text = sections.get("grub-menu")
+  if (text === undefined) return undefined
+  const menu = parseGrubMenu(text)
+  const bls = named(sections, "file /boot/loader/entries/").map(([name, entry]) => parseBlsEntry(name, entry))
+  const [df = "", writable] = lines(sections.get("grub-filesystem"))
+  const problem = grubEnvironmentProblem(df, writable === "writable")
+  return {
+    ...menu,
+    entries: menu.bls ? [...bls, ...menu.entries] : menu.entries,
+    config: (sections.get("grub-config") ?? "").trim(),
+    directory: (sections.get("grub-directory") ?? "").trim(),
+    prefix: sections.has("tool grub2-mkconfig") ? "grub2" : "grub",
+    environment: parseGrubEnvironment(sections.get("grub-environment") ?? ""),
+    environmentWritable: problem === undefined,
+    ...(problem === undefined ? {} : { environmentProblem: problem }),
+    defaults: Object.fromEntries(
+      named(sections, "file ").filter(([path]) => path.startsWith("/etc/default/grub")),
+    ),
+  }
+}
+
+interface BlockDevice {
+  name: string
+  size: number | string
+  type: string
+  fstype?: string | null
+  mountpoint?: string | null
+  children?: BlockDevice[]
+}
+
+function parseStorage(sections: Sections): StorageFacts {
+  const text = sections.get("disks") ?? ""
+  const devices = text.trim().startsWith("{")
+    ? (JSON.parse(text) as { blockdevices: BlockDevice[] }).blockdevices
+    : []
+  const flat = (device: BlockDevice): BlockDevice[] => [device, ...(device.children ?? []).flatMap(flat)]
+  const columns = (name: string) => lines(sections.get(name)).map(line => line.trim().split("|"))
+  return {
+    disks: devices.flatMap(flat).map(({ name, size, type, fstype, mountpoint }) => ({
+      name,
+      size: Number(size),
+      type,
+      ...(mountpoint ? { mountpoint } : {}),
+      ...(fstype ? { filesystem: fstype } : {}),
+    })),
+    volumeGroups: columns("vgs").map(([name, size, rest]) => ({
+      name: name!,
+      size: Number(size),
+      free: Number(rest),
+    })),
+    logicalVolumes: columns("lvs").map(([group, name, size]) => ({
+      group: group!,
+      name: name!,
+      size: Number(size),
+    })),
+    recordsFree: free(sections.get("records-space")),
+  }
+}
+
+const GUARD_STATES: readonly string[] = ["armed", "reverting", "reverted", "confirmed"] satisfies GuardState[]
+
+function parseGuards(sections: Sections): GuardFacts[] {
+  return named(sections, "file /var/lib/pulumi-xen/guard/").flatMap(([path, text]) => {
+    const [name, file] = path.split("/")
+    if (file !== "state") return []
+    const state = parseFields(text)
+    if (!GUARD_STATES.includes(state.state ?? "")) return []
+    return [
+      {
+        name: name!,
+        state: state.state as GuardState,
+        token: state.token ?? "",
+        title: state.title ?? "",
+        since: Number(state.since),
+        deadline: Number(state.deadline),
+        log: lines(sections.get(`file /var/lib/pulumi-xen/guard/${name}/log`)),
+      },
+    ]
+  })
+}
+
+/** `systemctl show`: blocks of `Key=value`, an empty line between two units. */
+function parseUnits(text = ""): Record<string, { enabled: string; active: string }> {
+  return Object.fromEntries(
+    text
+      .split(/\n\s*\n/)
+      .map(block => parseFields(block))
+      .filter(({ Id }) => Id !== undefined)
+      .map(({ Id, UnitFileState, ActiveState }) => [
+        Id!,
+        { enabled: UnitFileState ?? "", active: ActiveState ?? "" },
+      ]),
+  )
+}

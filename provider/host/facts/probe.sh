@@ -1,0 +1,185 @@
+# All facts of a host in one round trip: sent on standard input to `sh -s -- MARK DEPTH PACKAGE…`.
+# Prints sections; the line "MARK NAME" opens one, and the newline before it belongs to the mark, so that a
+# file's bytes arrive unchanged. MARK is random: no file can hold it. Nothing here changes the host.
+# Forks are what a probe costs, so files are preferred to programs, and what is slow (package lists, LVM)
+# is asked only at DEPTH "full".
+mark=$1 depth=$2
+shift 2
+export LC_ALL=C PATH="/usr/sbin:/usr/bin:/sbin:/bin:$PATH"
+
+section() { printf '\n%s %s\n' "$mark" "$*"; }
+have() { command -v "$1" >/dev/null 2>&1; }
+file() { [ -f "$1" ] && [ -r "$1" ] && section "file $1" && cat -- "$1"; }
+files() { for one in "$@"; do file "$one"; done; }
+# Configuration that may hold keys (802.1X, WireGuard, PPP) is read without them.
+redacted() {
+  for one in "$@"; do
+    [ -f "$one" ] && [ -r "$one" ] && section "file $one" &&
+      grep -viE '^[[:space:]]*[^#=]*(psk|password|passphrase|secret|privatekey|private-key|presharedkey|wep-key|wpa-)' -- "$one"
+  done
+}
+value() { [ -r "$1" ] && read -r content <"$1" && printf '%s=%s\n' "$2" "$content"; }
+
+section identity
+echo "user=$(id -un)"
+echo "uid=$(id -u)"
+if [ "$(id -u)" = 0 ]; then echo sudo=yes; elif have sudo && sudo -n true 2>/dev/null; then echo sudo=yes; fi
+value /proc/sys/kernel/hostname hostname
+value /etc/machine-id machineid
+value /proc/sys/kernel/random/boot_id bootid
+value /proc/uptime uptime
+echo "clock=$(date +%s)"
+echo "kernel=$(uname -r)"
+echo "architecture=$(uname -m)"
+value /proc/1/comm init
+[ -d /run/systemd/system ] && echo systemd=running
+have systemctl && echo "systemd_version=$(systemctl --version 2>/dev/null | head -n 1)"
+[ -d /sys/firmware/efi ] && echo firmware=uefi
+have nft && echo nftables=yes
+# The session's own address: sudo drops the variable, so an ancestor is asked.
+process=$$
+while [ -z "$SSH_CONNECTION" ] && [ "${process:-0}" -gt 1 ]; do
+  SSH_CONNECTION=$(tr '\0' '\n' <"/proc/$process/environ" 2>/dev/null | sed -n 's/^SSH_CONNECTION=//p')
+  process=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$process/status" 2>/dev/null)
+done
+echo "session=$SSH_CONNECTION"
+
+for one in /etc/os-release /usr/lib/os-release; do [ -r "$one" ] && file "$one" && break; done
+
+section cpu
+echo "count=$(grep -c '^processor' /proc/cpuinfo)"
+grep -m 1 '^model name' /proc/cpuinfo
+grep -m 1 '^flags' /proc/cpuinfo
+section memory
+head -n 3 /proc/meminfo
+section cmdline
+cat /proc/cmdline
+
+# --- Xen -------------------------------------------------------------------------------------------------
+[ -r /sys/hypervisor/type ] && section hypervisor && cat /sys/hypervisor/type
+if [ -r /proc/xen/capabilities ]; then
+  section xen-capabilities
+  cat /proc/xen/capabilities
+  if have xl; then
+    section xl-info && xl info 2>&1
+    section xl-list && xl list 2>&1
+  fi
+fi
+
+# --- packages --------------------------------------------------------------------------------------------
+section package-tools
+for one in apt-get dnf5 dnf yum zypper dpkg rpm; do have "$one" && echo "$one"; done
+[ -s /var/lib/dpkg/status ] && echo dpkg-database
+for one in /var/lib/rpm/rpmdb.sqlite /var/lib/rpm/Packages /var/lib/rpm/Packages.db /usr/lib/sysimage/rpm/rpmdb.sqlite \
+  /usr/lib/sysimage/rpm/Packages.db /usr/lib/sysimage/rpm/Packages; do
+  [ -s "$one" ] && echo rpm-database && break
+done
+xen_debs='xen-system-amd64 xen-hypervisor-*-amd64 xen-utils-* xen-utils-common'
+xen_rpms='xen xen-hypervisor xen-runtime xen-tools xen-libs'
+if have dpkg-query && [ -s /var/lib/dpkg/status ]; then
+  section dpkg
+  # shellcheck disable=SC2086 # the patterns are for dpkg-query, and none of them names a file here
+  (set -f; dpkg-query -W -f '${binary:Package}\t${Version}\t${db:Status-Status}\t${db:Status-Eflag}\t${db:Status-Want}\n' \
+    $xen_debs "$@" 2>/dev/null)
+  section dpkg-broken
+  dpkg-query -W -f '${db:Status-Status}\t${db:Status-Eflag}\t${binary:Package}\n' 2>/dev/null |
+    grep -vE '^(installed|not-installed|config-files)[[:space:]]ok'
+  if [ "$depth" = full ] && have apt-cache; then
+    section apt-policy
+    # shellcheck disable=SC2046,SC2086
+    (set -f; apt-cache policy $(apt-cache pkgnames xen- | grep -E '^xen-(system|hypervisor|utils)-') "$@" 2>/dev/null)
+  fi
+fi
+if have rpm && ! [ -s /var/lib/dpkg/status ]; then
+  section rpm
+  # shellcheck disable=SC2086
+  rpm -q --qf '%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\n' $xen_rpms "$@" 2>/dev/null | grep "$(printf '\t')"
+  if [ "$depth" = full ]; then
+    section rpm-available
+    # shellcheck disable=SC2086
+    if have dnf; then
+      dnf -q -C --disableplugin='*' repoquery --qf '%{name}\t%{epoch}:%{version}-%{release}' $xen_rpms "$@" 2>/dev/null ||
+        dnf -q repoquery --qf '%{name}\t%{epoch}:%{version}-%{release}' $xen_rpms "$@" 2>/dev/null
+    elif have zypper; then
+      zypper --non-interactive --quiet --no-refresh search -s --match-exact $xen_rpms "$@" 2>/dev/null
+    elif have yum; then
+      yum -q list available $xen_rpms "$@" 2>/dev/null
+    fi
+  fi
+fi
+
+# --- boot ------------------------------------------------------------------------------------------------
+for directory in /boot/grub2 /boot/grub; do
+  [ -d "$directory" ] || continue
+  config=$directory/grub.cfg
+  # EL 7 and 8 on UEFI keep the real menu on the EFI partition; /boot/grub2 may hold none.
+  [ -f "$config" ] || for one in /boot/efi/EFI/*/grub.cfg; do [ -f "$one" ] && config=$one; done
+  [ -r "$config" ] || continue
+  section grub-directory && echo "$directory"
+  section grub-config && echo "$config"
+  section grub-menu && cat -- "$config"
+  environment=$directory/grubenv
+  section grub-environment && cat -- "$environment" 2>/dev/null
+  section grub-filesystem
+  df -P -T -- "$(readlink -f -- "$environment" 2>/dev/null || echo "$directory")" 2>/dev/null | tail -n 1 ||
+    df -P -T -- "$directory" | tail -n 1
+  [ -f "$environment" ] && [ -w "$environment" ] && echo writable
+  break
+done
+for one in grub-mkconfig grub2-mkconfig grub-reboot grub2-reboot grub2-once; do have "$one" && section "tool $one"; done
+files /etc/default/grub /etc/default/grub.d/*.cfg
+for one in /boot/loader/entries/*.conf; do file "$one"; done
+section boot-space
+df -P -m /boot 2>/dev/null | tail -n 1
+
+# --- network ---------------------------------------------------------------------------------------------
+section addresses && ip -j -d addr 2>&1
+section routes4 && ip -j -4 route 2>/dev/null
+section routes6 && ip -j -6 route 2>/dev/null
+files /etc/resolv.conf
+section managers
+have systemctl && systemctl is-active NetworkManager systemd-networkd networking 2>/dev/null | tr '\n' ' '
+[ -r /run/network/ifstate ] && section ifstate && cat /run/network/ifstate
+redacted /etc/network/interfaces /etc/network/interfaces.d/*
+for one in /run/systemd/netif/links/*; do
+  [ -r "$one" ] && section "netif ${one##*/}" && grep -E '^(ADMIN_STATE|OPER_STATE|NETWORK_FILE)=' "$one"
+done
+redacted /etc/systemd/network/*.network /etc/systemd/network/*.netdev /run/systemd/network/*.network \
+  /run/systemd/network/*.netdev /etc/systemd/network/*.network.d/*.conf /run/systemd/network/*.network.d/*.conf
+if have nmcli && [ -d /run/NetworkManager ]; then
+  section nm-devices
+  nmcli -t -f DEVICE,STATE,CONNECTION device 2>/dev/null
+  nmcli -t -f DEVICE,UUID connection show --active 2>/dev/null | while IFS=: read -r device uuid; do
+    [ -n "$device" ] && [ "$device" != lo ] || continue
+    section "nm-profile $device"
+    nmcli -t -f connection,802-3-ethernet,bridge,ipv4,ipv6 connection show "$uuid" 2>/dev/null |
+      grep -viE '(psk|password|secret|key)'
+  done
+  redacted /etc/NetworkManager/system-connections/pulumi-xen-*.nmconnection
+fi
+
+# --- storage ---------------------------------------------------------------------------------------------
+section disks
+have lsblk && lsblk -J -b -o NAME,SIZE,TYPE,FSTYPE,MOUNTPOINT 2>/dev/null
+section records-space
+df -P -m /var/lib 2>/dev/null | tail -n 1
+if [ "$depth" = full ] && have vgs; then
+  section vgs && vgs --noheadings --units b --nosuffix --separator '|' -o vg_name,vg_size,vg_free 2>/dev/null
+  section lvs && lvs --noheadings --units b --nosuffix --separator '|' -o vg_name,lv_name,lv_size 2>/dev/null
+fi
+
+# --- what plans compare with -----------------------------------------------------------------------------
+for one in /sys/class/watchdog/*/identity; do
+  [ -r "$one" ] && section "watchdog $one" && cat "$one"
+done
+for one in /var/lib/pulumi-xen/guard/*/; do files "${one}state" "${one}log"; done
+files /var/lib/pulumi-xen/packages.json /var/lib/pulumi-xen/networks/*.json /var/lib/pulumi-xen/dom0.json \
+  /etc/default/xen /etc/default/xendomains /etc/sysconfig/xencommons /etc/sysconfig/xendomains \
+  /etc/apt/sources.list.d/pulumi-xen-*.sources /etc/yum.repos.d/pulumi-xen-*.repo /etc/zypp/repos.d/pulumi-xen-*.repo \
+  /etc/apt/preferences.d/pulumi-xen /etc/dnf/plugins/versionlock.list /etc/zypp/locks \
+  /etc/systemd/system.conf.d/pulumi-xen.conf /etc/modules-load.d/pulumi-xen.conf \
+  /etc/systemd/system/xenconsoled.service.d/pulumi-xen.conf /etc/logrotate.d/pulumi-xen
+have systemctl && section units &&
+  systemctl show -p Id,UnitFileState,ActiveState xenconsoled.service xendomains.service xencommons.service xen.service \
+    2>/dev/null
+section end
