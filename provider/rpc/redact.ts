@@ -1,0 +1,36 @@
+import { Secret } from "../secret.ts"
+import { bare, contains, type Properties, type Value } from "./value.ts"
+
+/**
+ * The last line of defence: every text that leaves the provider passes here, and what the engine has ever told us
+ * to keep secret is struck out of it. (Secrets are kept out of messages where those are made; this holds where
+ * a remote program repeats one in its own output.)
+ */
+export class Redactor {
+  readonly #secrets = new Set<string>()
+
+  /** Learns every text inside a secret envelope of these properties. */
+  learn(properties: Properties): void {
+    contains(properties, part => {
+      if (part instanceof Secret) this.#learnValue(part.reveal() as Value)
+      return false
+    })
+  }
+
+  #learnValue(value: Value): void {
+    contains(bare(value), part => {
+      if (typeof part === "string") {
+        // A private key may be repeated line by line. Short texts would strike out ordinary words.
+        for (const line of [part, ...part.split("\n")])
+          if (line.trim().length >= 4) this.#secrets.add(line.trim())
+      }
+      return false
+    })
+  }
+
+  redact(text: string): string {
+    let redacted = text
+    for (const secret of this.#secrets) redacted = redacted.replaceAll(secret, "[secret]")
+    return redacted
+  }
+}

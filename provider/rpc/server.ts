@@ -1,0 +1,36 @@
+import * as grpc from "@grpc/grpc-js"
+import services from "@pulumi/pulumi/proto/provider_grpc_pb.js"
+import { serverOptions } from "./options.ts"
+import { Protocol } from "./protocol.ts"
+import type { Registry } from "./resource.ts"
+
+export interface RunningServer {
+  readonly port: number
+  /** Aborts what is under way, waits for the answers, and lets the connections go. */
+  stop(reason: string): Promise<void>
+}
+
+/**
+ * Serves a registry over Pulumi's provider protocol, on loopback, on a free port.
+ * `schema` gives the package's schema as JSON; it is only made when the engine asks.
+ * `engineAddress` is the first argument with which the engine starts a provider; the handshake gives it too.
+ */
+export async function serve(
+  registry: Registry,
+  schema: () => string,
+  engineAddress?: string,
+): Promise<RunningServer> {
+  const protocol = new Protocol(registry, schema, engineAddress)
+  const server = new grpc.Server(serverOptions)
+  server.addService(services.ResourceProviderService, protocol.handlers())
+  const port = await new Promise<number>((resolve, reject) => {
+    const done = (error: Error | null, bound: number): void => (error ? reject(error) : resolve(bound))
+    server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), done)
+  })
+  const stop = async (reason: string): Promise<void> => {
+    protocol.cancel(reason)
+    await new Promise<void>(done => server.tryShutdown(() => done()))
+    await protocol.close()
+  }
+  return { port, stop }
+}
