@@ -151,6 +151,7 @@ export class OutputTooLargeError extends SshError {
 }
 
 export type UploadFailure =
+  | "path"
   | "source"
   | "no-space"
   | "permission"

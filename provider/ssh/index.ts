@@ -1,4 +1,6 @@
 export type { Command } from "./command.ts"
+export { SshConnection } from "./connection.ts"
 export type * from "./contract.ts"
 export * from "./errors.ts"
+export { ConnectionPool } from "./pool.ts"
 export { formatCommand, quote, quoteCommand, UnquotableError } from "./quote.ts"

@@ -1,0 +1,183 @@
+import { createHash } from "node:crypto"
+import { ConnectError } from "./errors.ts"
+import {
+  appendKnownHost,
+  hostId,
+  isAbout,
+  type KnownHost,
+  keyType,
+  parseKnownHosts,
+  readKnownHosts,
+} from "./knownHosts.ts"
+
+/** What a host may prove itself with, and where that comes from. */
+export interface HostKeyRules {
+  /** The connection's name, for messages. */
+  name: string
+  /** The name and port that known_hosts lines are about (HostKeyAlias already applied). */
+  host: string
+  port: number
+  /** Given by the user: nothing else is believed. */
+  pinned: readonly string[] | undefined
+  files: readonly string[]
+  policy: "strict" | "accept-new"
+}
+
+/** `SHA256:…`, as `ssh-keygen -l` prints it. */
+export function fingerprint(key: Buffer): string {
+  return `SHA256:${createHash("sha256").update(key).digest("base64").replace(/=+$/, "")}`
+}
+
+/**
+ * Decides about one host key of one connection attempt. `check` is called with the key before anything else
+ * is sent, `settle` when the host has proved that the key is its own.
+ */
+export class HostKeyVerifier {
+  readonly #rules: HostKeyRules
+  readonly #known: readonly KnownHost[]
+  readonly #fingerprints: readonly string[]
+  #unknown: Buffer | undefined
+  /** Why the key was refused. */
+  refusal: ConnectError | undefined
+
+  constructor(rules: HostKeyRules) {
+    this.#rules = rules
+    const { pinned } = rules
+    if (pinned === undefined) {
+      this.#fingerprints = []
+      this.#known = this.#lookUp()
+      return
+    }
+    this.#fingerprints = pinned.filter(isFingerprint)
+    this.#known = pinned.filter(key => !isFingerprint(key)).map(key => parsePinned(rules.name, key))
+    if (pinned.length === 0)
+      throw new ConnectError(rules.name, "target", `hostKey of ${rules.name} is an empty list`)
+  }
+
+  /** Keys of hosts believed for this one's certificates. */
+  get authorities(): readonly KnownHost[] {
+    return this.#known.filter(entry => entry.marker === "cert-authority")
+  }
+
+  get revoked(): readonly KnownHost[] {
+    return this.#known.filter(entry => entry.marker === "revoked")
+  }
+
+  /** True when some plain key is known: no certificate is needed then. */
+  get knowsKey(): boolean {
+    return this.#fingerprints.length > 0 || this.#keys.length > 0
+  }
+
+  get #keys(): readonly KnownHost[] {
+    return this.#known.filter(entry => entry.marker === undefined)
+  }
+
+  /**
+   * Host key algorithms to ask for: those of known keys first, so that a host with several keys shows the one
+   * that is known. No SHA-1 signatures, as in OpenSSH since 8.8.
+   */
+  algorithms(): string[] {
+    const known = new Set(this.#keys.map(entry => entry.type))
+    return [
+      ...ALGORITHMS.filter(([type]) => known.has(type)),
+      ...ALGORITHMS.filter(([type]) => !known.has(type)),
+    ].map(([, algorithm]) => algorithm)
+  }
+
+  /** Whether the connection may go on. */
+  check(key: Buffer): boolean {
+    this.refusal = this.#refuse(key)
+    return this.refusal === undefined
+  }
+
+  /** Writes down the key of a host seen for the first time, unless another key was written meanwhile. */
+  settle(): void {
+    const key = this.#unknown
+    const file = this.#rules.files[0]
+    if (key === undefined || file === undefined) return
+    const now = this.#lookUp().filter(entry => entry.marker === undefined)
+    if (now.some(entry => entry.key.equals(key))) return
+    if (now.length > 0) {
+      this.refusal = this.#mismatch(key, now)
+      throw this.refusal
+    }
+    appendKnownHost(file, hostId(this.#rules.host, this.#rules.port), key)
+  }
+
+  #lookUp(): KnownHost[] {
+    const { host, port, files } = this.#rules
+    const all = readKnownHosts(files)
+    const exact = all.filter(entry => isAbout(entry, hostId(host, port)))
+    return exact.some(entry => entry.marker !== "revoked") || port === 22
+      ? exact
+      : [
+          ...exact,
+          ...all.filter(entry => entry.marker !== "cert-authority" && isAbout(entry, hostId(host, 22))),
+        ]
+  }
+
+  #refuse(key: Buffer): ConnectError | undefined {
+    const { name, policy, files, pinned } = this.#rules
+    const revoked = this.revoked.find(entry => entry.key.equals(key))
+    if (revoked) {
+      const message = `The key of ${name}, ${describe(key)}, is marked @revoked in ${revoked.where}. Do not connect: whoever answers may not be the host`
+      return new ConnectError(name, "host-key-revoked", message)
+    }
+    if (this.#fingerprints.includes(fingerprint(key))) return undefined
+    if (this.#keys.some(entry => entry.key.equals(key))) return undefined
+    if (pinned !== undefined || this.#keys.length > 0) return this.#mismatch(key, this.#keys)
+    if (policy === "accept-new" && this.authorities.length === 0) {
+      if (files.length === 0) {
+        const message = `The key of ${name} is to be accepted and written down, but knownHosts names no file`
+        return new ConnectError(name, "target", message)
+      }
+      this.#unknown = key
+      return undefined
+    }
+    const message =
+      `The host key of ${name} is not known: it showed ${describe(key)}. Compare this with the host's own ` +
+      `(\`ssh-keygen -l -f /etc/ssh/ssh_host_${shortType(key)}_key.pub\` there), then give it as hostKey ` +
+      `"${keyType(key)} ${key.toString("base64")}", or add it to ${files[0] ?? "a known_hosts file"}`
+    return new ConnectError(name, "host-key-unknown", message)
+  }
+
+  #mismatch(key: Buffer, expected: readonly KnownHost[]): ConnectError {
+    const { name } = this.#rules
+    const wanted = [
+      ...this.#fingerprints,
+      ...expected.map(entry => `${describe(entry.key)} (${entry.where})`),
+    ].join(", ")
+    const message =
+      `The host key of ${name} is not the one expected: it showed ${describe(key)}, expected was ${wanted}. ` +
+      "Either the host was installed anew, then replace the expected key, or someone is between you and it. Nothing was sent to it"
+    return new ConnectError(name, "host-key-mismatch", message)
+  }
+}
+
+/** Type of the key and algorithm of its signature, best first. */
+const ALGORITHMS: readonly (readonly [type: string, algorithm: string])[] = [
+  ["ssh-ed25519", "ssh-ed25519"],
+  ["ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256"],
+  ["ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384"],
+  ["ecdsa-sha2-nistp521", "ecdsa-sha2-nistp521"],
+  ["ssh-rsa", "rsa-sha2-512"],
+  ["ssh-rsa", "rsa-sha2-256"],
+]
+
+const isFingerprint = (text: string): boolean => text.startsWith("SHA256:")
+
+/** `type base64 [comment]`, or a known_hosts line, whose host field then does not matter. */
+function parsePinned(name: string, text: string): KnownHost {
+  const line = text.trim()
+  const [entry] = [...parseKnownHosts(`* ${line}`, "hostKey"), ...parseKnownHosts(line, "hostKey")]
+  if (!entry || line.includes("\n")) {
+    const message = `hostKey of ${name} is neither a public key ("ssh-ed25519 AAAA…"), nor a known_hosts line, nor a fingerprint ("SHA256:…"): ${JSON.stringify(line.slice(0, 80))}`
+    throw new ConnectError(name, "target", message)
+  }
+  return { ...entry, where: "hostKey" }
+}
+
+const describe = (key: Buffer): string => `${keyType(key)} ${fingerprint(key)}`
+
+/** As in the names of sshd's key files: ed25519, ecdsa, rsa. */
+const shortType = (key: Buffer): string => keyType(key)?.replace(/^ssh-/, "").replace(/-.*$/, "") ?? "*"

@@ -1,0 +1,150 @@
+import type { Duplex } from "node:stream"
+import type { Client, ClientChannel, SFTPWrapper } from "ssh2"
+import { ConnectionLostError, SshError } from "./errors.ts"
+import { Slots } from "./slots.ts"
+
+/** sshd allows 10 sessions (MaxSessions); two are left for ending what runs in the others. */
+const SESSIONS = 8
+/** After so many milliseconds without a byte from the host the connection counts as lost. */
+const SILENCE = 11_000
+/** How often ssh2 asks for a sign of life; several questions fit into the silence. */
+export const KEEPALIVE_INTERVAL = 3_500
+/** A timer this late means that this machine slept or was busy: the host is given another chance. */
+const LATE = 2_000
+
+/** One TCP connection, authenticated. When it is lost it stays lost. */
+export class Link {
+  readonly name: string
+  /** Why there is no connection any more; undefined while there is one. */
+  lost: string | undefined
+  /** Fulfilled with the reason when the connection has ended. */
+  readonly ended: Promise<string>
+  readonly #client: Client
+  readonly #slots = new Slots(SESSIONS)
+
+  /** Takes over a client that has just become ready. */
+  constructor(name: string, client: Client, stream: Duplex) {
+    this.name = name
+    this.#client = client
+    this.ended = this.#watch(stream)
+  }
+
+  /** Starts a command line in the login shell of the host. */
+  async exec(line: string, signal?: AbortSignal): Promise<ClientChannel> {
+    return this.#session("starting a command", signal, done => this.#client.exec(line, done))
+  }
+
+  /** The same beyond the limit, for ending what keeps the others busy. */
+  async execBeyondLimit(line: string): Promise<ClientChannel> {
+    return this.#try<ClientChannel>("starting a command", done => this.#client.exec(line, done))
+  }
+
+  async sftp(signal?: AbortSignal): Promise<SFTPWrapper> {
+    return this.#session("starting SFTP", signal, done => this.#client.sftp(done))
+  }
+
+  /** A byte stream from the host to somewhere else. */
+  forward(host: string, port: number): Promise<ClientChannel> {
+    return this.#try("opening a connection through it", done =>
+      this.#client.forwardOut("127.0.0.1", 0, host, port, done),
+    )
+  }
+
+  /** The error for an operation that the loss of the connection interrupted. */
+  lostError(doing: string, started: boolean): ConnectionLostError {
+    return new ConnectionLostError(this.name, doing, this.lost ?? "it was closed", started)
+  }
+
+  async close(): Promise<void> {
+    if (this.lost !== undefined) return
+    this.lost = "it was closed"
+    this.#client.end()
+    const timer = setTimeout(() => this.#client.destroy(), 1000)
+    await this.ended
+    clearTimeout(timer)
+  }
+
+  /** Within the limit, which a server that allows fewer sessions than sshd does lowers. */
+  async #session<T extends ClientChannel | SFTPWrapper>(
+    doing: string,
+    signal: AbortSignal | undefined,
+    start: (done: (error: Error | undefined, channel: T) => void) => void,
+  ): Promise<T> {
+    for (;;) {
+      await this.#slots.acquire(signal)
+      try {
+        const channel = await this.#try(doing, start)
+        // ssh2's SFTP is an emitter like a channel; its types know the stream's events only on the latter.
+        ;(channel as ClientChannel).once("close", () => this.#slots.release())
+        return channel
+      } catch (error) {
+        const again = error instanceof SessionRefusedError && this.#slots.taken > 1
+        if (again) this.#slots.shrink()
+        this.#slots.release()
+        if (!again) throw error
+      }
+    }
+  }
+
+  #try<T>(doing: string, start: (done: (error: Error | undefined, channel: T) => void) => void): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.lost !== undefined) {
+        reject(this.lostError(doing, false))
+        return
+      }
+      start((error, channel) => {
+        if (!error) resolve(channel)
+        else if (this.lost === undefined && "reason" in error)
+          reject(new SessionRefusedError(this.name, doing, error))
+        else if (this.lost === undefined)
+          reject(new SshError(this.name, `${this.name} refused ${doing}: ${error.message}`))
+        else reject(this.lostError(doing, true))
+      })
+    })
+  }
+
+  /** Follows the connection to its end, whichever of the many ends it takes. */
+  #watch(stream: Duplex): Promise<string> {
+    let heard = Date.now()
+    stream.on("data", () => {
+      heard = Date.now()
+    })
+    const lose = (reason: string): void => {
+      this.lost ??= reason
+      stream.destroy()
+    }
+    let timer: NodeJS.Timeout
+    const check = (due: number): void => {
+      const now = Date.now()
+      if (now - due > LATE) heard = now
+      const left = heard + SILENCE - now
+      if (left <= 0) lose(`the host has been silent for ${SILENCE / 1000} s`)
+      else timer = setTimeout(check, left, now + left).unref()
+    }
+    timer = setTimeout(check, SILENCE, heard + SILENCE).unref()
+    return new Promise(resolve => {
+      // Without a listener an error of the socket would end the process.
+      this.#client.on("error", (error: Error & { code?: unknown; level?: string }) => {
+        if (error.level === "client-socket") lose(`the connection broke (${error.code ?? error.message})`)
+        else lose(`the host ended it: ${error.message}`)
+      })
+      this.#client.on("end", () => lose("the host closed it"))
+      this.#client.on("close", () => {
+        clearTimeout(timer)
+        this.lost ??= "the host closed it"
+        resolve(this.lost)
+      })
+    })
+  }
+}
+
+/** The server opens no further session. */
+export class SessionRefusedError extends SshError {
+  constructor(host: string, doing: string, cause: Error) {
+    super(
+      host,
+      `${host} refused ${doing}: it allows no further session (sshd's MaxSessions), or none at all`,
+      { cause },
+    )
+  }
+}

@@ -1,0 +1,232 @@
+import { createHash } from "node:crypto"
+import type { SshConnection } from "./connection.ts"
+import type { UploadOptions, UploadResult, UploadSource } from "./contract.ts"
+import { AbortedError, ConnectionLostError, RemoteCommandError } from "./errors.ts"
+import type { Link } from "./link.ts"
+import { SessionRefusedError } from "./link.ts"
+import {
+  explain,
+  OPENING,
+  PART_GONE,
+  PART_PREFIX,
+  PART_SUFFIX,
+  type Place,
+  parsePlace,
+  RENAME,
+  uploadError,
+  WRONG_CONTENT,
+} from "./place.ts"
+import { digest, openSource, type Source } from "./source.ts"
+import { NO_SUCH_FILE, SftpError, transfer } from "./transfer.ts"
+
+/** How many attempts in a row may end without a byte more on the host. */
+const FRUITLESS = 3
+
+/**
+ * Sends a file aside, has the host compute its digest, and only then gives it its name. The part is named by
+ * the digest: whoever sends the same again, after a lost connection or a kill, goes on where it ended, and two who
+ * send the same at once write the same bytes. A part is believed by the digest of what is there, not by its size.
+ */
+export async function upload(
+  connection: SshConnection,
+  from: UploadSource,
+  path: string,
+  options: UploadOptions,
+): Promise<UploadResult> {
+  const place = parsePlace(connection.name, path)
+  const source = await openSource(connection.name, from, path)
+  const sha256 = options.sha256?.toLowerCase() ?? (await digest(source))
+  const sending = new Sending(connection, source, place, sha256, options)
+  let fruitless = 0
+  for (;;) {
+    const before = sending.bytes
+    try {
+      await sending.attempt()
+      return { bytes: sending.bytes, size: source.size, sha256 }
+    } catch (error) {
+      fruitless = sending.bytes > before ? 0 : fruitless + 1
+      const passing = error instanceof ConnectionLostError || isGone(error)
+      if (passing && fruitless < FRUITLESS && !options.signal?.aborted) continue
+      throw await sending.abandon(error)
+    }
+  }
+}
+
+/** Another process sent the same and was first: it has renamed the part that both wrote. */
+function isGone(error: unknown): boolean {
+  if (error instanceof SftpError) return error.status === NO_SUCH_FILE
+  return error instanceof RemoteCommandError && error.exit === PART_GONE
+}
+
+class Sending {
+  /** Sent and acknowledged, over all attempts. */
+  bytes = 0
+  readonly #connection: SshConnection
+  readonly #source: Source
+  readonly #place: Place
+  readonly #sha256: string
+  readonly #mode: string
+  readonly #options: UploadOptions
+  /** Beside the path, where it is renamed from. */
+  readonly #part: string
+  /** Where SFTP, which is the login user's, may write: the part itself, or with sudo a place of that user's. */
+  #target: string
+
+  constructor(
+    connection: SshConnection,
+    source: Source,
+    place: Place,
+    sha256: string,
+    options: UploadOptions,
+  ) {
+    this.#connection = connection
+    this.#source = source
+    this.#place = place
+    this.#sha256 = sha256
+    this.#mode = (options.mode ?? 0o644).toString(8)
+    this.#options = options
+    const id = createHash("sha256").update(`${sha256} ${place.path}`).digest("hex").slice(0, 16)
+    this.#part = `${place.directory === "/" ? "" : place.directory}/${PART_PREFIX}${id}${PART_SUFFIX}`
+    this.#target = this.#part
+  }
+
+  async attempt(): Promise<void> {
+    const doing = `uploading ${this.#place.path}`
+    const link = await this.#connection.link(this.#options.signal, doing)
+    const elevated = (await this.#connection.elevation(link, undefined)) !== "none"
+    if (elevated) this.#target = await this.#stage()
+    const start = await this.#prepare()
+    if (start === "have") return
+    await this.#send(link, start, doing)
+    await this.#script(FINISH, [this.#target, this.#part, this.#sha256, this.#mode])
+  }
+
+  /** Leaves nothing behind, where the host can still be reached, and says what went wrong. */
+  async abandon(error: unknown): Promise<unknown> {
+    if (error instanceof ConnectionLostError) return error
+    const { signal } = this.#options
+    const parts = [this.#part, this.#target]
+    await this.#connection.run(["rm", "-f", ...parts], { timeout: 10_000 }).catch(() => {})
+    const path = this.#place.path
+    if (signal?.aborted) return new AbortedError(this.#connection.name, `uploading ${path}`, true)
+    if (error instanceof RemoteCommandError || error instanceof SftpError) {
+      const found = await explain(this.#connection, this.#place, this.#source.size, error)
+      if (found.kind !== "digest") return found
+      return uploadError(
+        found.host,
+        "digest",
+        path,
+        `expected SHA-256 ${this.#sha256}; did the source change meanwhile?`,
+      )
+    }
+    if (error instanceof SessionRefusedError) return uploadError(error.host, "unsupported", path, "", error)
+    return error
+  }
+
+  /** Finds what is there already, and makes the part. */
+  async #prepare(): Promise<number | "have"> {
+    const answer = await this.#script(PREPARE, [
+      this.#target,
+      String(this.#source.size),
+      this.#sha256,
+      this.#mode,
+    ])
+    const [size, sum] = answer.trim().split(" ")
+    if (size === "have") return "have"
+    const there = Number(size)
+    return there > 0 && sum === (await digest(this.#source, there)) ? there : 0
+  }
+
+  async #send(link: Link, start: number, doing: string): Promise<void> {
+    const { signal, onProgress } = this.#options
+    const total = this.#source.size
+    let acknowledged = start
+    onProgress?.(acknowledged, total)
+    const sftp = await link.sftp(signal)
+    // ssh2 speaks of a broken SFTP stream here; the transfer hears of it by the end of the session.
+    sftp.on("error", () => {})
+    try {
+      await transfer(sftp, {
+        source: this.#source,
+        path: this.#target,
+        start,
+        signal,
+        onAcknowledged: bytes => {
+          this.bytes += bytes
+          acknowledged += bytes
+          onProgress?.(acknowledged, total)
+        },
+      })
+    } catch (error) {
+      if (link.lost !== undefined) throw link.lostError(doing, true)
+      throw error
+    } finally {
+      sftp.end()
+    }
+  }
+
+  async #stage(): Promise<string> {
+    const { signal } = this.#options
+    const name = this.#part.slice(this.#part.lastIndexOf("/") + 1)
+    const command = ["sh", "-c", STAGE, "sh", name]
+    const answer = await this.#connection.run(command, { sudo: false, ...(signal ? { signal } : {}) })
+    return answer.stdout.trim()
+  }
+
+  async #script(script: string, args: readonly string[]): Promise<string> {
+    const { signal } = this.#options
+    const command = ["sh", "-c", script, "sh", this.#place.path, ...args]
+    return (await this.#connection.run(command, signal ? { signal } : {})).stdout
+  }
+}
+
+/**
+ * Prints `have`, or the size of the part and its digest. What others could have put under the part's name is no
+ * regular file or is not ours, and is removed; noclobber makes the new one with O_EXCL. \`head\` because somebody
+ * else may be adding to it.
+ */
+const PREPARE = `${OPENING}
+part=$2 size=$3 sum=$4 mode=$5
+digest() { head -c "$2" "$1" | sha256sum | { read -r found _; echo "$found"; }; }
+length() { wc -c <"$1" | tr -d ' '; }
+if [ -f "$path" ] && [ "$(length "$path")" = "$size" ] && [ "$(digest "$path" "$size")" = "$sum" ]; then
+  chmod "$mode" "$path" && rm -f "$part" && echo have
+  exit
+fi
+if [ -L "$part" ] || { [ -e "$part" ] && ! [ -f "$part" ]; }; then rm -rf "$part"; fi
+[ "\${part%/*}" != "$dir" ] || [ -O "$part" ] || rm -f "$part"
+[ -f "$part" ] || { umask 077; set -C; : >"$part"; } || [ -f "$part" ] || exit 1
+there=$(length "$part")
+if [ "$there" -gt "$size" ]; then rm -f "$part"; exit ${PART_GONE}; fi
+echo "$there $(digest "$part" "$there")"
+`
+
+/** A directory that only the login user can write to, in a place that survives a reboot; anyone may make files beside it. */
+const STAGE = `
+dir=/var/tmp/pulumi-xen-$(id -u)
+mkdir -m 700 "$dir" 2>/dev/null
+if [ -L "$dir" ] || ! [ -d "$dir" ] || ! [ -O "$dir" ]; then
+  echo "$dir is not this user's own directory" >&2
+  exit 1
+fi
+umask 077
+: >>"$dir/$1" && echo "$dir/$1"
+`
+
+/** The digest is taken while the data goes to the disk. */
+const FINISH = `${OPENING}
+staged=$2 part=$3 expected=$4 mode=$5
+[ -f "$staged" ] || exit ${PART_GONE}
+if [ "$staged" != "$part" ]; then
+  rm -f "$part" && cp "$staged" "$part" && chmod 600 "$part" || exit 1
+fi
+chmod "$mode" "$part" || exit 1
+sync "$part" &
+sum=$(sha256sum <"$part") || exit ${PART_GONE}
+wait $! || exit 1
+[ "\${sum%% *}" = "$expected" ] || exit ${WRONG_CONTENT}
+${RENAME} || exit 1
+[ "$staged" = "$part" ] || rm -f "$staged"
+find "$dir" -maxdepth 1 -name '${PART_PREFIX}*${PART_SUFFIX}' -mmin +60 -exec rm -f {} + 2>/dev/null
+exit 0
+`
