@@ -199,7 +199,7 @@ function nearest(name: string, known: readonly string[]): string | undefined {
   const ranked = known.map(candidate => ({ candidate, distance: editDistance(name, candidate) }))
   ranked.sort((a, b) => a.distance - b.distance)
   const best = ranked[0]
-  return best && best.distance <= Math.max(1, Math.floor(name.length / 3)) ? best.candidate : undefined
+  return best && best.distance <= Math.ceil(name.length * 0.4) ? best.candidate : undefined
 }
 
 /** Levenshtein's distance; names are short, so the plain table is enough. */

@@ -1,6 +1,6 @@
 import structs from "google-protobuf/google/protobuf/struct_pb.js"
 import { Secret } from "../secret.ts"
-import { Archive, Asset, isProperties, type Properties, unknown, type Value } from "./value.ts"
+import { Archive, Asset, childPath, isProperties, type Properties, unknown, type Value } from "./value.ts"
 
 // Pulumi's signatures (sdk/go/common/resource: SigKey, SecretSig, AssetSig, ArchiveSig, UnknownBoolValue and its
 // kin). @pulumi/pulumi holds them too, but loading its runtime costs more than the provider's whole start.
@@ -89,11 +89,15 @@ function fromEnvelope(object: Properties): Value {
 }
 
 /** Writes properties into a message; `undefined` is left out. Throws `UnencodableError`. */
-export function encodeProperties(properties: Properties): structs.Struct {
+export function encodeProperties(properties: Properties, path = ""): structs.Struct {
   const struct = new structs.Struct()
   const fields = struct.getFieldsMap()
   for (const [key, value] of Object.entries(properties)) {
-    if (value !== undefined) fields.set(key, encodeValue(value, key))
+    if (value === undefined) continue
+    // google-protobuf keeps a map's entries in a plain object, where this one key would vanish without a word.
+    if (key === "__proto__")
+      throw new UnencodableError(`${childPath(path, key)} has a name that Pulumi cannot carry`)
+    fields.set(key, encodeValue(value, childPath(path, key)))
   }
   return struct
 }
@@ -107,13 +111,13 @@ function encodeValue(value: Value, path: string): structs.Value {
   else if (typeof value === "string") encoded.setStringValue(value)
   else if (Array.isArray(value)) {
     const list = new structs.ListValue()
-    list.setValuesList(value.map((item, index) => encodeValue(item ?? null, `${path}[${index}]`)))
+    list.setValuesList(value.map((item, index) => encodeValue(item ?? null, childPath(path, index))))
     encoded.setListValue(list)
   } else {
     const object = toEnvelope(value as object)
     if (object === undefined)
       throw new UnencodableError(`${path} holds a ${describe(value)}, which Pulumi cannot carry`)
-    encoded.setStructValue(encodeProperties(object))
+    encoded.setStructValue(encodeProperties(object, path))
   }
   return encoded
 }

@@ -82,5 +82,6 @@ export class Operation implements Context {
 
 function describeDuration(milliseconds: number): string {
   const seconds = milliseconds / 1000
-  return seconds >= 120 ? `${Math.round(seconds / 60)} minutes` : `${seconds} seconds`
+  if (seconds >= 120) return `${Math.round(seconds / 60)} minutes`
+  return seconds === 1 ? "1 second" : `${seconds} seconds`
 }
