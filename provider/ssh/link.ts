@@ -12,6 +12,10 @@ export const KEEPALIVE_INTERVAL = 3_500
 /** A timer this late means that this machine slept or was busy: the host is given another chance. */
 const LATE = 2_000
 
+const COMMAND = "starting a command"
+
+type Done<T> = (error: Error | undefined, channel: T) => void
+
 /** One TCP connection, authenticated. When it is lost it stays lost. */
 export class Link {
   readonly name: string
@@ -29,25 +33,30 @@ export class Link {
     this.ended = this.#watch(stream)
   }
 
-  /** Starts a command line in the login shell of the host. */
-  async exec(line: string, signal?: AbortSignal): Promise<ClientChannel> {
-    return this.#session("starting a command", signal, done => this.#client.exec(line, done))
+  /**
+   * Starts a command line in the login shell of the host.
+   *
+   * @param attach is called at once with the channel: what a short command says and its end may lie in the
+   * very packet that confirms its start, and events are not kept for listeners that come later
+   */
+  exec<T>(line: string, attach: (channel: ClientChannel) => T, signal?: AbortSignal): Promise<T> {
+    return this.#session(COMMAND, signal, done => this.#client.exec(line, done), attach)
   }
 
   /** The same beyond the limit, for ending what keeps the others busy. */
-  async execBeyondLimit(line: string): Promise<ClientChannel> {
-    return this.#try<ClientChannel>("starting a command", done => this.#client.exec(line, done))
+  execBeyondLimit<T>(line: string, attach: (channel: ClientChannel) => T): Promise<T> {
+    return this.#try(COMMAND, done => this.#client.exec(line, done), attach)
   }
 
-  async sftp(signal?: AbortSignal): Promise<SFTPWrapper> {
-    return this.#session("starting SFTP", signal, done => this.#client.sftp(done))
+  sftp<T>(attach: (sftp: SFTPWrapper) => T, signal?: AbortSignal): Promise<T> {
+    return this.#session("starting SFTP", signal, done => this.#client.sftp(done), attach)
   }
 
   /** A byte stream from the host to somewhere else. */
   forward(host: string, port: number): Promise<ClientChannel> {
-    return this.#try("opening a connection through it", done =>
-      this.#client.forwardOut("127.0.0.1", 0, host, port, done),
-    )
+    const open = (done: Done<ClientChannel>): unknown =>
+      this.#client.forwardOut("127.0.0.1", 0, host, port, done)
+    return this.#try("opening a connection through it", open, channel => channel)
   }
 
   /** The error for an operation that the loss of the connection interrupted. */
@@ -65,18 +74,20 @@ export class Link {
   }
 
   /** Within the limit, which a server that allows fewer sessions than sshd does lowers. */
-  async #session<T extends ClientChannel | SFTPWrapper>(
+  async #session<C extends ClientChannel | SFTPWrapper, T>(
     doing: string,
     signal: AbortSignal | undefined,
-    start: (done: (error: Error | undefined, channel: T) => void) => void,
+    start: (done: Done<C>) => unknown,
+    attach: (channel: C) => T,
   ): Promise<T> {
     for (;;) {
       await this.#slots.acquire(signal)
       try {
-        const channel = await this.#try(doing, start)
-        // ssh2's SFTP is an emitter like a channel; its types know the stream's events only on the latter.
-        ;(channel as ClientChannel).once("close", () => this.#slots.release())
-        return channel
+        return await this.#try(doing, start, channel => {
+          // ssh2's SFTP is an emitter like a channel; its types know the stream's events only on the latter.
+          ;(channel as ClientChannel).once("close", () => this.#slots.release())
+          return attach(channel)
+        })
       } catch (error) {
         const again = error instanceof SessionRefusedError && this.#slots.taken > 1
         if (again) this.#slots.shrink()
@@ -86,19 +97,17 @@ export class Link {
     }
   }
 
-  #try<T>(doing: string, start: (done: (error: Error | undefined, channel: T) => void) => void): Promise<T> {
+  #try<C, T>(doing: string, start: (done: Done<C>) => unknown, attach: (channel: C) => T): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.lost !== undefined) {
         reject(this.lostError(doing, false))
         return
       }
       start((error, channel) => {
-        if (!error) resolve(channel)
-        else if (this.lost === undefined && "reason" in error)
-          reject(new SessionRefusedError(this.name, doing, error))
-        else if (this.lost === undefined)
-          reject(new SshError(this.name, `${this.name} refused ${doing}: ${error.message}`))
-        else reject(this.lostError(doing, true))
+        if (!error) resolve(attach(channel))
+        else if (this.lost !== undefined) reject(this.lostError(doing, true))
+        else if ("reason" in error) reject(new SessionRefusedError(this.name, doing, error))
+        else reject(new SshError(this.name, `${this.name} refused ${doing}: ${error.message}`))
       })
     })
   }

@@ -33,10 +33,10 @@ export async function run(
     const why = `with its arguments it is ${length} bytes long, and at most ${MAX_LINE} can be given. Give data on standard input`
     throw new CommandStartError(link.name, command, why, "")
   }
-  const channel = await link.exec(line, signal).catch(error => {
+  const start = (channel: ClientChannel): Running => new Running(channel, elevation, options)
+  const running = await link.exec(line, start, signal).catch(error => {
     throw signal?.aborted ? new AbortedError(link.name, doing, true) : error
   })
-  const running = new Running(channel, elevation, options)
   const interrupted = await running.outcome(timeout, signal)
   const { stdout, stderr } = running
   const outcome = { command, stdout: stdout.text, stderr: stderr.text }
@@ -144,7 +144,7 @@ class Running {
   async #kill(link: Link, group: string): Promise<void> {
     const command = ["sh", "-c", END_GROUP, "sh", group]
     const line = commandLine(command, { cwd: undefined, env: {}, elevation: this.#elevation })
-    const killer = new Running(await link.execBeyondLimit(line), this.#elevation, {})
+    const killer = await link.execBeyondLimit(line, channel => new Running(channel, this.#elevation, {}))
     await killer.#closed
     if (killer.exit !== 0) throw new Error(`${group} was not ended`)
   }

@@ -16,8 +16,9 @@ import {
   uploadError,
   WRONG_CONTENT,
 } from "./place.ts"
+import { NO_SUCH_FILE, SftpError, SftpSession } from "./sftpSession.ts"
 import { digest, openSource, type Source } from "./source.ts"
-import { NO_SUCH_FILE, SftpError, transfer } from "./transfer.ts"
+import { transfer } from "./transfer.ts"
 
 /** How many attempts in a row may end without a byte more on the host. */
 const FRUITLESS = 3
@@ -142,26 +143,20 @@ class Sending {
     const total = this.#source.size
     let acknowledged = start
     onProgress?.(acknowledged, total)
-    const sftp = await link.sftp(signal)
-    // ssh2 speaks of a broken SFTP stream here; the transfer hears of it by the end of the session.
-    sftp.on("error", () => {})
+    const session = await link.sftp(sftp => new SftpSession(sftp), signal)
+    const onAbort = (): void => session.end(new Error("The upload was cancelled"))
+    signal?.addEventListener("abort", onAbort, { once: true })
     try {
-      await transfer(sftp, {
-        source: this.#source,
-        path: this.#target,
-        start,
-        signal,
-        onAcknowledged: bytes => {
-          this.bytes += bytes
-          acknowledged += bytes
-          onProgress?.(acknowledged, total)
-        },
+      await transfer(session, this.#source, this.#target, start, bytes => {
+        this.bytes += bytes
+        acknowledged += bytes
+        onProgress?.(acknowledged, total)
       })
     } catch (error) {
-      if (link.lost !== undefined) throw link.lostError(doing, true)
-      throw error
+      throw link.lost === undefined ? error : link.lostError(doing, true)
     } finally {
-      sftp.end()
+      signal?.removeEventListener("abort", onAbort)
+      session.end(new Error("The upload is over"))
     }
   }
 

@@ -35,6 +35,8 @@ export interface SshdOptions {
   config?: readonly string[]
   /** For a server that comes back with the same keys. */
   directory?: string
+  /** Words before the server's command, such as a program that gives it a mount namespace; it must exec. */
+  within?: readonly string[]
 }
 
 /** @throws when openssh-server is not installed, with the command that installs it */
@@ -59,6 +61,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
       hostKeyPath,
       keyPath,
       config: options.config ?? [],
+      within: options.within ?? [],
     })
     if (await answers(child, host, port)) {
       const { username: user } = userInfo()
@@ -147,11 +150,12 @@ interface Start {
   hostKeyPath: string
   keyPath: string
   config: readonly string[]
+  within: readonly string[]
 }
 
 function start(
   program: string,
-  { directory, host, port, hostKeyPath, keyPath, config }: Start,
+  { directory, host, port, hostKeyPath, keyPath, config, within }: Start,
 ): ChildProcess {
   const file = join(directory, "sshd_config")
   const lines = [
@@ -160,6 +164,8 @@ function start(
     `HostKey ${hostKeyPath}`,
     `AuthorizedKeysFile ${keyPath}.pub`,
     `PidFile ${join(directory, "pid")}`,
+    // The user's own shell start-up files are none of a test's business.
+    `SetEnv HOME=${directory}`,
     "PermitRootLogin yes",
     "StrictModes no",
     "UsePAM no",
@@ -169,7 +175,8 @@ function start(
     "Subsystem sftp internal-sftp",
   ]
   writeFileSync(file, `${lines.join("\n")}\n`)
-  return spawn(program, ["-D", "-f", file, "-E", join(directory, "log")], { stdio: "ignore" })
+  const [first, ...rest] = [...within, program, "-D", "-f", file, "-E", join(directory, "log")]
+  return spawn(first!, rest, { stdio: "ignore" })
 }
 
 /** Whether the server says its name within some seconds. */
