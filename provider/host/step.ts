@@ -43,6 +43,35 @@ export type Action = RunAction | WriteAction | RemoveAction | UploadAction
 export type Risk = "none" | "network" | "boot" | "reboot"
 
 /**
+ * What the host runs by itself to take a step back when nobody confirms it. The files that the step writes or
+ * removes are put back between `before` and `after`. Commands go on when one of them fails: half a network is
+ * better than none.
+ */
+export interface GuardHooks {
+  /** Guards of one name exclude each other: "network", "dom0". */
+  readonly name: string
+  /** Seconds in which a fresh connection must confirm. Counted anew after a trial boot. */
+  readonly window: number
+  /** Seconds that the wall clock's deadline lies later: the time that a restart takes. Default 0. */
+  readonly grace?: number
+  /** Makes a confirmed change lasting, before it counts as confirmed. Default: nothing is needed. */
+  readonly keep?: readonly Command[]
+  readonly before: readonly Command[]
+  readonly after: readonly Command[]
+  /** Instead of `before` and `after` when the revert happens at boot. */
+  readonly afterBoot: readonly Command[]
+  /** Succeeds once the old setting works again; without success the machine is restarted. */
+  readonly check?: Command
+  /** Succeeds at boot while the change is on trial. Without it a restart always reverts. */
+  readonly trial?: Command
+  /**
+   * A revert ends with a restart: after a trial boot (the machine runs what failed), or also when the trial
+   * did not even come up (it runs a fallback that is not the old setting). Default: never.
+   */
+  readonly restart?: "after-trial" | "always"
+}
+
+/**
  * One thing to do to a host, with its words. A plan is a list of them: the least list that leads from the
  * facts to what is wanted, `[]` when all is as wanted. The same list is executed by `apply.ts` and printed by
  * `runbook.ts`. Every action is safe to repeat: a step that was cut off is simply done again.
@@ -54,6 +83,8 @@ export interface Step {
   /** What takes the step back, in the order to run it. Empty: nothing to take back. */
   readonly undo: readonly Action[]
   readonly risk: Risk
+  /** How the host takes it back by itself; every step whose risk is `network` or `boot` has it. */
+  readonly guard?: GuardHooks
   /** Why, where the title does not tell. */
   readonly note?: string
   /** Reads a line of the step's output as progress ("installing 3 of 12: libfoo"), or nothing. */

@@ -162,6 +162,14 @@ export function parseNetwork(sections: Sections): NetworkFacts {
   const sessionLink = links.find(link =>
     link.addresses.some(({ cidr }) => cidr.split("/")[0] === named),
   )?.name
+  /** A field of a section that is named by the link's index, by the link's name. */
+  const byLink = (section: string, field: string): Record<string, string> =>
+    Object.fromEntries(
+      links.flatMap(({ name }) => {
+        const value = parseFields(sections.get(`${section} ${indexes.get(name)}`) ?? "")[field]
+        return value ? [[name, value]] : []
+      }),
+    )
   return {
     ...managerOf(uplink ?? sessionLink, sections, name => indexes.get(name)),
     active: UNIT_OF.filter((_, at) => states[at] === "active"),
@@ -178,12 +186,8 @@ export function parseNetwork(sections: Sections): NetworkFacts {
         .filter(([name]) => name.startsWith("nm-profile "))
         .map(([name, text]) => [name.slice("nm-profile ".length), parseProfile(text)]),
     ),
-    networkdFiles: Object.fromEntries(
-      links.flatMap(({ name }) => {
-        const file = parseFields(sections.get(`netif ${indexes.get(name)}`) ?? "").NETWORK_FILE
-        return file ? [[name, file]] : []
-      }),
-    ),
+    networkdFiles: byLink("netif", "NETWORK_FILE"),
+    dhcpClientIds: byLink("lease", "CLIENTID"),
   }
 }
 

@@ -143,6 +143,8 @@ have systemctl && systemctl is-active NetworkManager systemd-networkd networking
 redacted /etc/network/interfaces /etc/network/interfaces.d/*
 for one in /run/systemd/netif/links/*; do
   [ -r "$one" ] && section "netif ${one##*/}" && grep -E '^(ADMIN_STATE|OPER_STATE|NETWORK_FILE)=' "$one"
+  lease=/run/systemd/netif/leases/${one##*/}
+  [ -r "$lease" ] && section "lease ${one##*/}" && grep '^CLIENTID=' "$lease"
 done
 redacted /etc/systemd/network/*.network /etc/systemd/network/*.netdev /run/systemd/network/*.network \
   /run/systemd/network/*.netdev /etc/systemd/network/*.network.d/*.conf /run/systemd/network/*.network.d/*.conf

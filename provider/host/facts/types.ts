@@ -179,6 +179,8 @@ export interface NetworkFacts {
   readonly files: Readonly<Record<string, string>>
   /** systemd-networkd: the .network file that each link is configured by. */
   readonly networkdFiles: Readonly<Record<string, string>>
+  /** systemd-networkd: the DHCP client identifier of each link that has a lease, in hex. */
+  readonly dhcpClientIds: Readonly<Record<string, string>>
   /** NetworkManager: the active profile of each device, as `nmcli connection show` prints it. */
   readonly profiles: Readonly<Record<string, Readonly<Record<string, string>>>>
 }

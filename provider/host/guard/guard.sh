@@ -1,0 +1,151 @@
+#!/bin/sh
+# The guard of a change that can cut a host off: runs ON the host, needs nobody. One directory a guard:
+#   state      key=value lines: state, token, title, since, deadline, window
+#   saved/     the files to put back (N, with N.path and N.mode; no N: the file was not there)
+#   new/       the files of the change, in the same form
+#   prepare, change, keep, before, after, after-boot, check, boot   hooks: scripts, empty when there is nothing to do
+#   restart, restart-boot   not empty: a revert of a trial boot, or one at boot, ends with a restart
+#   started, made           the change has begun; it is complete
+# armed -> confirmed            somebody came in over a fresh connection
+#       -> reverting -> reverted nobody did: in time, or before the machine was restarted
+# Whoever holds the lock decides, so a confirmation and a revert never cross. Every verb may be cut off by a
+# power cut and run again: a file is put back by rename, and a state is changed last, fsynced.
+set -u
+umask 077
+verb=$1 name=$2 token=${3-}
+base=/var/lib/pulumi-xen/guard
+dir=$base/$name
+unit=pulumi-xen-guard-$name
+
+durable() { sync "$@" 2>/dev/null || sync; }
+field() { sed -n "s/^$1=//p" "$dir/state"; }
+say() {
+  printf '%s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$*" >>"$dir/log"
+  printf '%s\n' "$*"
+}
+become() {
+  {
+    grep -vE '^(state|since)=' "$dir/state"
+    printf 'state=%s\nsince=%s\n' "$1" "$(date +%s)"
+  } >"$dir/state.new" && durable "$dir/state.new" && mv "$dir/state.new" "$dir/state" && durable "$dir" "$dir/log"
+}
+# A hook never holds the lock: a daemon that it starts would hold it for ever.
+hook() {
+  [ -s "$dir/$1" ] || return 0
+  timeout 120 sh -u "$dir/$1" >"$dir/$1.out" 2>&1 9>&-
+  code=$?
+  [ "$code" = 0 ] || say "$1 ended with exit code $code: $(tail -n 3 "$dir/$1.out" | tr '\n' ' ')"
+  return "$code"
+}
+# put DIRECTORY: brings every file of saved/ or new/ to its place, and removes those that it has no bytes of.
+put() {
+  failed=no
+  for meta in "$dir/$1"/*.path; do
+    [ -f "$meta" ] || continue
+    path=$(cat "$meta")
+    bytes=${meta%.path}
+    if [ -f "$bytes" ]; then
+      mkdir -p "$(dirname "$path")"
+      cp "$bytes" "$path.pulumi-xen" && chmod "$(cat "$bytes.mode")" "$path.pulumi-xen" &&
+        durable "$path.pulumi-xen" && mv "$path.pulumi-xen" "$path" || { say "could not write $path"; failed=yes; }
+    else
+      rm -f "$path" || say "could not remove $path"
+    fi
+    [ ! -d "$(dirname "$path")" ] || durable "$(dirname "$path")"
+  done
+  [ "$failed" = no ]
+}
+stand_down() {
+  systemctl disable "$unit-boot.service" >/dev/null 2>&1 9>&-
+  systemctl stop --no-block "$unit.timer" >/dev/null 2>&1 9>&-
+}
+last_resort() {
+  say "$1: restarting the machine, which comes up with the old files"
+  become reverted
+  stand_down
+  sync
+  systemctl --no-block reboot 9>&-
+}
+nothing_to_do() {
+  [ ! -e "$dir/started" ] || return 1
+  say "nothing had been changed yet"
+  become reverted
+  stand_down
+}
+# Only after a trial boot: a machine that still runs its old kernel need not restart to get it back.
+restart_if() {
+  [ -s "$dir/$1" ] && [ "$(field boot_id)" != "$(cat /proc/sys/kernel/random/boot_id)" ] || return 0
+  say "restarting the machine into the old setting"
+  sync
+  systemctl --no-block reboot 9>&-
+}
+revert() {
+  nothing_to_do && return
+  become reverting
+  hook before
+  put saved
+  hook after
+  wait=0
+  until hook check; do
+    wait=$((wait + 1))
+    [ "$wait" -lt 15 ] || { last_resort "the old setting does not work yet"; return; }
+    sleep 2
+  done
+  say "the old setting is back"
+  become reverted
+  stand_down
+  restart_if restart
+}
+
+exec 9>"$base/$name.lock"
+flock 9
+[ -f "$dir/state" ] || { echo "there is no guard $name"; exit 5; }
+state=$(field state)
+case $verb in
+fire) # the timer: nobody confirmed
+  case $state in
+  armed) say "nobody confirmed in time: putting the old setting back" && revert ;;
+  reverting) say "putting the old setting back, continued" && revert ;;
+  esac ;;
+boot) # early in every boot while armed, before the network is set up
+  case $state in
+  armed)
+    nothing_to_do && exit 0
+    if [ -s "$dir/boot" ] && hook boot; then
+      say "the machine runs the trial: waiting $(field window) s for a confirmation"
+      systemctl start --no-block "$unit.timer" 9>&-
+      exit 0
+    fi
+    say "the machine was restarted before anybody confirmed: putting the old files back" ;;
+  reverting) say "the machine was restarted: putting the old files back, continued" ;;
+  *) exit 0 ;;
+  esac
+  become reverting
+  put saved
+  hook after-boot
+  say "the old files are back"
+  become reverted
+  stand_down
+  restart_if restart-boot ;;
+change) # detached from the connection that the change may cut
+  [ "$state" = armed ] && [ "$token" = "$(field token)" ] || { echo "guard $name is $state"; exit 3; }
+  : >"$dir/started"
+  durable "$dir/started" "$dir"
+  if hook prepare && put new && hook change; then
+    : >"$dir/made"
+    durable "$dir/made" "$dir"
+    say "the change is made"
+  else
+    say "the change failed: putting the old setting back" && revert
+  fi ;;
+confirm)
+  [ "$token" = "$(field token)" ] || { echo "guard $name is another's"; exit 4; }
+  case $state in
+  armed)
+    [ -e "$dir/made" ] || { echo "the change of guard $name is not made yet"; exit 6; }
+    hook keep || exit 7
+    say "confirmed" && become confirmed && stand_down ;;
+  confirmed) ;;
+  *) echo "guard $name is $state"; exit 3 ;;
+  esac ;;
+esac

@@ -1,0 +1,21 @@
+import type { Command } from "../../ssh/command.ts"
+import type { HostFacts } from "../facts/types.ts"
+import type { BridgeConfig } from "./wanted.ts"
+
+/**
+ * How one network manager is told about a bridge. All pure: the files as they must be, and the commands before
+ * (`prepare`) and after (`change`) they are there; and the way back: `withdraw` while the bridge's files are
+ * still in place, `restore` when the old ones are back.
+ */
+export interface Backend {
+  /** `originals`: the files as they were before the bridge was first made. */
+  files(
+    facts: HostFacts,
+    config: BridgeConfig,
+    originals: Readonly<Record<string, string | null>>,
+  ): Record<string, string>
+  prepare(facts: HostFacts, config: BridgeConfig): readonly Command[]
+  change(facts: HostFacts, config: BridgeConfig): readonly Command[]
+  withdraw(facts: HostFacts, config: BridgeConfig): readonly Command[]
+  restore(facts: HostFacts, config: BridgeConfig): readonly Command[]
+}

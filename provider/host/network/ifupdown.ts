@@ -1,0 +1,145 @@
+import type { Backend } from "./backend.ts"
+import { template } from "./template.ts"
+import type { BridgeConfig, FamilyAddressing } from "./wanted.ts"
+
+/** interfaces(5). Debian's and its relatives' classic: two commands and a file of stanzas. */
+const MAIN = "/etc/network/interfaces"
+const render = template<object>("ifupdown")
+
+/** `source-directory` takes names of letters, digits, `_` and `-` only. */
+function ownFile(name: string): string {
+  return `/etc/network/interfaces.d/pulumi-xen-${name.replaceAll(".", "_")}`
+}
+
+export const ifupdown: Backend = {
+  files(facts, config, originals) {
+    const current = facts.network.files
+    const files: Record<string, string> = {}
+    const hooks: string[] = []
+    if (config.uplink && !config.vlan) {
+      for (const [path, text] of Object.entries(current)) {
+        if (!path.startsWith("/etc/network/") || path === ownFile(config.name)) continue
+        const without = withoutInterface(text, config.uplink).text
+        if (without !== text) files[path] = without
+        // At the second run the uplink's stanza is gone from the file; what it ran is still wanted.
+        const ran = withoutInterface(originals[path] ?? text, config.uplink).hooks
+        hooks.push(...ran.map(line => renamed(line, config.uplink!, config.name)))
+      }
+    }
+    const main = files[MAIN] ?? current[MAIN] ?? ""
+    if (!reads(main))
+      files[MAIN] = `${main}${main === "" || main.endsWith("\n") ? "" : "\n"}source ${ownFile("*")}\n`
+    files[ownFile(config.name)] = render(view(config, hooks))
+    return files
+  },
+  // The uplink is taken down while its stanza is still there: only so its DHCP client ends.
+  prepare: (_, config) =>
+    config.uplink && !config.vlan ? [attempt("ifdown", "--force", config.uplink)] : [],
+  change: (_, config) => [["ifup", "--force", config.name]],
+  withdraw: (_, config) => [
+    attempt("ifdown", "--force", config.name),
+    attempt("ip", "link", "delete", "dev", config.name),
+  ],
+  restore: (_, config) =>
+    config.uplink && !config.vlan
+      ? [attempt("ip", "addr", "flush", "dev", config.uplink), ["ifup", "--force", config.uplink]]
+      : [],
+}
+
+function attempt(...command: string[]): string[] {
+  return ["sh", "-c", '"$@" || true', "sh", ...command]
+}
+
+/** Whether /etc/network/interfaces reads our file already. */
+function reads(main: string): boolean {
+  return /^\s*source(-directory)?\s+(\/etc\/network\/)?interfaces\.d(\/(\*|pulumi-xen-\*))?\s*$/m.test(main)
+}
+
+/** What the template shows. */
+function view(config: BridgeConfig, hooks: readonly string[]): object {
+  const { ipv4, ipv6, routes, dns } = config.addressing
+  // A route that a carried-over command makes is made by that command: `ip route add` fails where it exists.
+  const isSix = (text: string) => text.includes(":")
+  const routeLines = (six: boolean) =>
+    routes
+      .filter(
+        ({ destination }) => isSix(destination) === six && !hooks.some(line => line.includes(destination)),
+      )
+      .map(
+        ({ destination, gateway, metric }) =>
+          `ip ${six ? "-6" : "-4"} route replace ${destination}${gateway ? ` via ${gateway}` : ""} dev ${config.name}` +
+          (metric === undefined ? "" : ` metric ${metric}`),
+      )
+  const later = ({ automatic, addresses }: FamilyAddressing, number: 4 | 6) =>
+    automatic ? addresses.map(address => `ip -${number} addr replace ${address} dev ${config.name}`) : []
+  // A gateway outside the prefix (a /32 or /128, as many hosters give) must be said to be on the link.
+  const near4 = ipv4.gateway !== undefined && ipv4.addresses.some(cidr => contains(cidr, ipv4.gateway!))
+  const far4 = ipv4.gateway !== undefined && !near4
+  const has6 = ipv6.automatic || ipv6.addresses.length > 0
+  const routes6 = [...later(ipv6, 6), ...routeLines(true)]
+  return {
+    ...config,
+    method4: ipv4.automatic ? "dhcp" : ipv4.addresses.length > 0 ? "static" : "manual",
+    addresses4: ipv4.automatic ? [] : ipv4.addresses,
+    gateway4: near4 ? ipv4.gateway : undefined,
+    up4: [
+      ...later(ipv4, 4),
+      ...(far4 ? [`ip -4 route replace default via ${ipv4.gateway} dev ${config.name} onlink`] : []),
+      ...routeLines(false),
+      ...(has6 ? [] : routes6),
+    ],
+    hooks,
+    method6: ipv6.automatic ? "auto" : has6 ? "static" : undefined,
+    automatic6: ipv6.automatic,
+    addresses6: ipv6.addresses,
+    gateway6: ipv6.gateway,
+    up6: routes6,
+    dnsServers: dns.servers.join(" "),
+    dnsSearch: dns.search.join(" "),
+  }
+}
+
+/** Whether an IPv4 prefix contains an address. */
+export function contains(cidr: string, address: string): boolean {
+  const [network = "", length = "32"] = cidr.split("/")
+  const mask = length === "0" ? 0 : (-1 << (32 - Number(length))) >>> 0
+  return (toNumber(network) & mask) === (toNumber(address) & mask)
+}
+
+function toNumber(address: string): number {
+  return address.split(".").reduce((sum, part) => ((sum << 8) | Number(part)) >>> 0, 0)
+}
+
+const KEYWORD = /^\s*(iface|mapping|auto|allow-\S+|source|source-directory|no-auto-down|no-scripts|rename)\b/
+const HOOK = /^\s*(pre-up|up|post-up|down|pre-down|post-down)\s/
+
+/**
+ * An interfaces(5) file without one interface: its `iface` stanzas go, and its name in `auto` and `allow-…`
+ * lines. The commands its stanzas ran are returned: somebody wanted them.
+ */
+export function withoutInterface(text: string, name: string): { text: string; hooks: string[] } {
+  const kept: string[] = []
+  const hooks: string[] = []
+  let inside = false
+  for (const line of text.split("\n")) {
+    if (KEYWORD.test(line)) {
+      const [keyword = "", ...words] = line.trim().split(/\s+/)
+      inside = keyword === "iface" && words[0] === name
+      if (/^(auto|allow-\S+|no-auto-down|no-scripts)$/.test(keyword) && words.includes(name)) {
+        const others = words.filter(word => word !== name)
+        if (others.length > 0) kept.push([keyword, ...others].join(" "))
+        continue
+      }
+    }
+    if (!inside) kept.push(line)
+    else if (HOOK.test(line)) hooks.push(line.trim())
+    else if (/^\s*$/.test(line)) kept.push(line)
+  }
+  return { text: kept.join("\n"), hooks }
+}
+
+/** A command with every mention of one interface replaced by another. */
+function renamed(line: string, from: string, to: string): string {
+  const word = new RegExp(`(?<![\\w.:-])${from.replaceAll(".", "\\.")}(?![\\w.:-])`, "g")
+  return line.replace(word, to)
+}

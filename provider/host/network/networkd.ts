@@ -1,0 +1,72 @@
+import type { HostFacts } from "../facts/types.ts"
+import type { Backend } from "./backend.ts"
+import { template } from "./template.ts"
+import type { BridgeConfig } from "./wanted.ts"
+
+/** systemd.network(5), systemd.netdev(5). The first file that matches a link wins: ours sort before all. */
+const DIRECTORY = "/etc/systemd/network"
+const netdev = template<object>("networkd-bridge.netdev")
+const vlanNetdev = template<object>("networkd-vlan.netdev")
+const portNetwork = template<object>("networkd-port.network")
+const bridgeNetwork = template<object>("networkd-bridge.network")
+
+export const networkd: Backend = {
+  files(facts, config) {
+    const prefix = `${DIRECTORY}/00-pulumi-xen-${config.name}`
+    const data = view(facts, config)
+    return {
+      [`${prefix}.netdev`]: netdev(data),
+      [`${prefix}.network`]: bridgeNetwork(data),
+      ...(config.port ? { [`${prefix}-port.network`]: portNetwork(data) } : {}),
+      ...(config.vlan ? { [`${prefix}-vlan.netdev`]: vlanNetdev(data), ...vlanOnUplink(facts, config) } : {}),
+    }
+  },
+  prepare: () => [],
+  // reload (systemd 244) reads new files but makes no new device before 249; a restart does both, and keeps
+  // the links up.
+  // It leaves what the uplink had on the uplink, and answers there would go astray.
+  change: (_, config) => [
+    ...(config.port && !config.vlan ? [["ip", "addr", "flush", "dev", config.port]] : []),
+    ["systemctl", "restart", "systemd-networkd"],
+  ],
+  withdraw: () => [],
+  restore: (_, config) => [
+    ["sh", "-c", '"$@" || true', "sh", "ip", "link", "delete", "dev", config.name],
+    ...(config.vlan ? [["sh", "-c", '"$@" || true', "sh", "ip", "link", "delete", "dev", config.port!]] : []),
+    ["systemctl", "restart", "systemd-networkd"],
+  ],
+}
+
+/** The uplink keeps its own file and what it has; a drop-in tells it about the VLAN. */
+function vlanOnUplink(facts: HostFacts, config: BridgeConfig): Record<string, string> {
+  const file = facts.network.networkdFiles[config.uplink!]?.replace(/^.*\//, "")
+  const text = `# Written by pulumi-xen, for the bridge ${config.name}.\n`
+  return file
+    ? { [`${DIRECTORY}/${file}.d/pulumi-xen-${config.name}.conf`]: `${text}[Network]\nVLAN=${config.port}\n` }
+    : {
+        [`${DIRECTORY}/00-pulumi-xen-${config.name}-uplink.network`]: `${text}[Match]\nName=${config.uplink}\n\n[Network]\nVLAN=${config.port}\n`,
+      }
+}
+
+function view(facts: HostFacts, config: BridgeConfig): object {
+  const { ipv4, ipv6, dns } = config.addressing
+  const has6 = ipv6.automatic || ipv6.addresses.length > 0
+  return {
+    ...config,
+    has6,
+    hasAddress: has6 || ipv4.automatic || ipv4.addresses.length > 0,
+    dnsSearch: dns.search.join(" "),
+    gateways: [ipv4.gateway, ipv6.gateway].filter(gateway => gateway !== undefined),
+    client: ipv4.automatic && config.uplink ? sameClient(facts, config) : undefined,
+  }
+}
+
+/**
+ * networkd makes its DHCP client identifier out of the interface's name: under another name it would be
+ * another client, and get another address. So the bridge is told the uplink's identifier.
+ */
+function sameClient({ network }: HostFacts, { uplink, name }: BridgeConfig): string | undefined {
+  const id = network.dhcpClientIds[uplink!] ?? network.dhcpClientIds[name]
+  if (id?.startsWith("ff")) return `IAID=${Number.parseInt(id.slice(2, 10), 16)}`
+  return id?.startsWith("01") ? "ClientIdentifier=mac" : undefined
+}

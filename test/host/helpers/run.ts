@@ -1,0 +1,35 @@
+import { spawn } from "node:child_process"
+
+export interface Result {
+  readonly exit: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs a program of this machine to its end, whatever its exit code. */
+export function exec(
+  command: readonly string[],
+  { stdin = "", timeout = 120_000 }: { stdin?: string | Uint8Array; timeout?: number } = {},
+): Promise<Result> {
+  const [program = "", ...words] = command
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, words, { stdio: "pipe", timeout, killSignal: "SIGKILL" })
+    const out: Buffer[] = []
+    const err: Buffer[] = []
+    child.stdout.on("data", chunk => out.push(chunk))
+    child.stderr.on("data", chunk => err.push(chunk))
+    child.stdin.on("error", () => {})
+    child.stdin.end(stdin)
+    child.on("error", reject)
+    child.on("close", exit =>
+      resolve({ exit, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() }),
+    )
+  })
+}
+
+/** The same, where anything but success is the test's own failure. */
+export async function must(command: readonly string[], stdin?: string): Promise<string> {
+  const { exit, stdout, stderr } = await exec(command, stdin === undefined ? {} : { stdin })
+  if (exit !== 0) throw new Error(`${command.join(" ")} ended with ${exit}: ${stderr}${stdout}`)
+  return stdout
+}
