@@ -1,0 +1,101 @@
+/* The front end of Xen's network device: xen/io/netif.h. One queue, one page a frame, no offloads. */
+#include "xen.h"
+#include "net.h"
+#include <stdio.h>
+#include <string.h>
+#include <xen/io/netif.h>
+#include <xen/io/xenbus.h>
+
+enum { SLOTS = 256 };
+_Static_assert(SLOTS == __CONST_RING_SIZE(netif_rx, PAGE) && SLOTS == __CONST_RING_SIZE(netif_tx, PAGE), "ring size");
+
+static uint8_t rx_pages[SLOTS][PAGE] __attribute__((aligned(PAGE)));
+static uint8_t tx_pages[SLOTS][PAGE] __attribute__((aligned(PAGE)));
+static netif_rx_sring_t rx_shared __attribute__((aligned(PAGE)));
+static netif_tx_sring_t tx_shared __attribute__((aligned(PAGE)));
+static netif_rx_front_ring_t rx;
+static netif_tx_front_ring_t tx;
+static grant_ref_t rx_grants[SLOTS], tx_grants[SLOTS];
+static uint16_t tx_free[SLOTS];
+static unsigned tx_free_count;
+static struct device device;
+
+/* The slot's own page goes back to the backend at once: a frame is used up before the next is looked at. */
+static void offer(unsigned slot) {
+    *RING_GET_REQUEST(&rx, rx.req_prod_pvt) = (netif_rx_request_t){.id = (uint16_t)slot, .gref = rx_grants[slot]};
+    rx.req_prod_pvt++;
+}
+
+static bool read_mac(void) {
+    char path[64], text[18];
+    snprintf(path, sizeof path, "%s/mac", device.path);
+    if (!xenstore_read(path, text, sizeof text)) return false;
+    for (int i = 0; i < 6; i++) {
+        unsigned byte = 0;
+        for (int j = 0; j < 2; j++) {
+            char c = text[3 * i + j] | 32;
+            byte = byte * 16 + (unsigned)(c >= 'a' ? c - 'a' + 10 : c & 15);
+        }
+        net.mac[i] = (uint8_t)byte;
+    }
+    return true;
+}
+
+bool netfront_start(void) {
+    if (!device_find(&device, "vif") || !read_mac()) return false;
+    SHARED_RING_INIT(&rx_shared);
+    SHARED_RING_INIT(&tx_shared);
+    FRONT_RING_INIT(&rx, &rx_shared, PAGE);
+    FRONT_RING_INIT(&tx, &tx_shared, PAGE);
+    for (unsigned i = 0; i < SLOTS; i++) {
+        rx_grants[i] = grant(device.peer, rx_pages[i], false);
+        tx_grants[i] = grant(device.peer, tx_pages[i], true);
+        tx_free[tx_free_count++] = (uint16_t)i;
+        offer(i);
+    }
+    RING_PUSH_REQUESTS(&rx);
+
+    device_wait(&device, XenbusStateInitWait);
+    device_share(&device, "tx-ring-ref", &tx_shared);
+    device_share(&device, "rx-ring-ref", &rx_shared);
+    device_write(&device, "event-channel", device.port);
+    device_write(&device, "request-rx-copy", 1);
+    device_write(&device, "feature-rx-notify", 1);
+    device_write(&device, "feature-no-csum-offload", 1); /* dom0 completes checksums before it hands us a frame */
+    device_write(&device, "state", XenbusStateConnected);
+    device_wait(&device, XenbusStateConnected);
+    return true;
+}
+
+bool netfront_poll(bool deaf) {
+    int more;
+    RING_IDX end = __atomic_load_n(&rx_shared.rsp_prod, __ATOMIC_ACQUIRE);
+    for (; rx.rsp_cons != end; rx.rsp_cons++) {
+        netif_rx_response_t response = *RING_GET_RESPONSE(&rx, rx.rsp_cons);
+        unsigned slot = response.id % SLOTS;
+        bool whole = response.status > 0 && response.offset + response.status <= PAGE &&
+                     !(response.flags & (NETRXF_more_data | NETRXF_extra_info));
+        bool known = response.flags & (NETRXF_data_validated | NETRXF_csum_blank);
+        if (whole && !deaf) net_input(rx_pages[slot] + response.offset, (size_t)response.status, known);
+        offer(slot);
+    }
+    RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&rx, more);
+    if (more) event_notify(device.port);
+    RING_FINAL_CHECK_FOR_RESPONSES(&rx, more);
+    return more;
+}
+
+/* A page is free again when its response has come, and those come in any order. */
+void eth_send(const uint8_t *frame, size_t size) {
+    int notify;
+    RING_IDX end = __atomic_load_n(&tx_shared.rsp_prod, __ATOMIC_ACQUIRE);
+    for (; tx.rsp_cons != end; tx.rsp_cons++) tx_free[tx_free_count++ % SLOTS] = RING_GET_RESPONSE(&tx, tx.rsp_cons)->id % SLOTS;
+    if (tx_free_count == 0 || !device.path[0]) return; /* as any Ethernet drops; TCP sends again */
+    unsigned slot = tx_free[--tx_free_count];
+    memcpy(tx_pages[slot], frame, size);
+    *RING_GET_REQUEST(&tx, tx.req_prod_pvt) =
+        (netif_tx_request_t){.gref = tx_grants[slot], .id = (uint16_t)slot, .size = (uint16_t)size};
+    tx.req_prod_pvt++;
+    RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&tx, notify);
+    if (notify) event_notify(device.port);
+}
