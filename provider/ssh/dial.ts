@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process"
-import { connect } from "node:net"
+import { connect, type Socket } from "node:net"
 import { Duplex } from "node:stream"
 import { AbortedError, ConnectError, type ConnectFailure } from "./errors.ts"
 import type { Route } from "./route.ts"
@@ -28,10 +28,27 @@ function dialTcp({ name, hostName, port, timeout }: Route, signal: AbortSignal |
     socket.once("connect", () => {
       settle()
       socket.off("error", onError)
-      resolve(socket)
+      resolve(coalesced(socket))
     })
     signal?.addEventListener("abort", onAbort, { once: true })
   })
+}
+
+/**
+ * ssh2 writes each packet in three pieces, and each piece would be a system call and, with Nagle's algorithm off, a
+ * segment of its own. What is written in one go leaves in one go.
+ */
+function coalesced(socket: Socket): Socket {
+  const write = socket.write
+  const uncork = (): void => socket.uncork()
+  socket.write = function (this: Socket, ...args: unknown[]) {
+    if (this.writableCorked === 0) {
+      this.cork()
+      process.nextTick(uncork)
+    }
+    return Reflect.apply(write, this, args) as boolean
+  }
+  return socket
 }
 
 export function timedOut(name: string, timeout: number): ConnectError {

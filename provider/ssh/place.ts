@@ -23,7 +23,7 @@ export const PART_SUFFIX = ".part"
 /** Exit codes of the scripts here. */
 export const NO_DIRECTORY = 80
 export const IS_DIRECTORY = 81
-export const WRONG_CONTENT = 82
+export const WRONG_SIZE = 82
 export const PART_GONE = 83
 
 /** The shell's opening of every script here: \`$1\` is the path. */
@@ -95,7 +95,7 @@ export async function explain(
 const KINDS = new Map<number, UploadFailure>([
   [NO_DIRECTORY, "no-directory"],
   [IS_DIRECTORY, "is-directory"],
-  [WRONG_CONTENT, "digest"],
+  [WRONG_SIZE, "digest"],
 ])
 
 /**

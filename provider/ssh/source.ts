@@ -1,25 +1,31 @@
 import { createHash } from "node:crypto"
 import { createReadStream } from "node:fs"
 import { stat } from "node:fs/promises"
+import { hostname } from "node:os"
 import type { UploadSource } from "./contract.ts"
 import { uploadError } from "./place.ts"
+import { CHUNK } from "./transfer.ts"
 
 /** What is to be sent: a local file, never held in memory whole, or bytes. */
 export interface Source {
   size: number
+  /** Equal for equal bytes only: of bytes their digest, of a file what changes when it is written. */
+  identity: string
   /** The bytes from an offset to an end, in large pieces. */
   read(start: number, end: number): AsyncIterable<Buffer> | Iterable<Buffer>
 }
 
-const PIECE = 1024 * 1024
+/** A whole number of WRITEs, so that none is small. */
+const PIECE = 4 * CHUNK
 
 /** @param path where it is to lie, for the error of a source that cannot be read */
 export async function openSource(host: string, source: UploadSource, path: string): Promise<Source> {
   if (typeof source !== "string") {
     const bytes = Buffer.from(source.buffer, source.byteOffset, source.byteLength)
-    return { size: bytes.length, read: (start, end) => pieces(bytes.subarray(start, end)) }
+    const identity = createHash("sha256").update(bytes).digest("hex")
+    return { size: bytes.length, identity, read: (start, end) => pieces(bytes.subarray(start, end)) }
   }
-  const stats = await stat(source).catch(error => {
+  const stats = await stat(source, { bigint: true }).catch(error => {
     throw uploadError(host, "source", path, `${source}: ${REASONS[error.code] ?? error.code}`, error)
   })
   if (!stats.isFile()) {
@@ -27,7 +33,8 @@ export async function openSource(host: string, source: UploadSource, path: strin
     throw uploadError(host, "source", path, `${source}: ${what}`)
   }
   return {
-    size: stats.size,
+    size: Number(stats.size),
+    identity: [hostname(), stats.dev, stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs].join(" "),
     // `end` is inclusive there, and a stream of nothing cannot be asked for.
     read: (start, end) =>
       start >= end ? [] : createReadStream(source, { start, end: end - 1, highWaterMark: PIECE }),

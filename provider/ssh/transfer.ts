@@ -2,10 +2,10 @@ import type { SftpSession } from "./sftpSession.ts"
 import { Slots } from "./slots.ts"
 import type { Source } from "./source.ts"
 
-/** Bytes a WRITE carries; sftp-server takes messages of at most 256 KiB. */
-const CHUNK = 128 * 1024
+/** Bytes a WRITE carries: the most that ssh2 sends unsplit to OpenSSH, whose messages have at most 256 KiB. */
+export const CHUNK = 254 * 1024
 /** WRITEs that are under way at once: enough for the window of a channel, 2 MiB, and little memory. */
-const AT_ONCE = 24
+const AT_ONCE = 12
 
 /**
  * Writes the source's bytes from `start` on into a file that exists, in order, with many WRITEs under way: one

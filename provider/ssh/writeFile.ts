@@ -2,7 +2,7 @@ import { Secret } from "../secret.ts"
 import type { SshConnection } from "./connection.ts"
 import type { Connection, WriteOptions } from "./contract.ts"
 import { RemoteCommandError } from "./errors.ts"
-import { explain, OPENING, PART_PREFIX, PART_SUFFIX, parsePlace, RENAME, WRONG_CONTENT } from "./place.ts"
+import { explain, OPENING, PART_PREFIX, PART_SUFFIX, parsePlace, RENAME, WRONG_SIZE } from "./place.ts"
 
 /**
  * Puts a small file there in one round trip. The content travels on standard input; a connection that is cut
@@ -30,7 +30,7 @@ part=$(mktemp "$dir/${PART_PREFIX}XXXXXXXX${PART_SUFFIX}") || exit 1
 trap 'rm -f "$part"' EXIT
 trap 'exit 1' HUP INT TERM
 cat >"$part" || exit 1
-[ "$(wc -c <"$part")" -eq "$2" ] || exit ${WRONG_CONTENT}
+[ "$(wc -c <"$part")" -eq "$2" ] || exit ${WRONG_SIZE}
 chmod "$3" "$part" || exit 1
 sync "$part" || exit 1
 ${RENAME}
