@@ -13,7 +13,7 @@ export interface Spec<T> {
 }
 
 /** Reads a specification. Throws {@link ValueError} for the first thing that xl would refuse or skip. */
-export function parseSpec<T>(spec: Spec<T>, text: string): T {
+export function parseSpec<T>(spec: Omit<Spec<T>, "print">, text: string): T {
   const value = spec.scan(text, problem => {
     if (problem.code !== "too-new" && severityOf(problem.code) === "error")
       throw new ValueError(`${spec.kind} ${JSON.stringify(text)}`, problem.message, problem.remedy)

@@ -1,9 +1,9 @@
 import { cpusSpec } from "../devices/cpus.ts"
 import { printVirtualNode, scanVirtualNode } from "../devices/vnuma.ts"
 import { key } from "./key.ts"
-import { boolean, integer, list, listOr, nested, oneOf, spec, text, textLike } from "./type.ts"
+import { boolean, integer, list, listOr, nested, oneOf, text, textIn, textLike } from "./type.ts"
 
-const cpus = spec(cpusSpec)
+const cpus = textIn(cpusSpec)
 const affinity = listOr(list(cpus), cpus)
 const cpuid = /^[0-9]+(,[0-9]+)?:(e[abcd]x=[01xks]{32},?)+$/
 const hostCpuid = /^host(,[a-z0-9_.-]+=[a-z0-9x:]+)*$/i

@@ -1,4 +1,4 @@
-import type { Spec } from "../devices/spec.ts"
+import { parseSpec, type Spec } from "../devices/spec.ts"
 import { ValueError } from "../errors.ts"
 import type { Report } from "../problem.ts"
 import { toLong } from "../syntax/number.ts"
@@ -153,6 +153,21 @@ export function spec<T extends object>({ kind, scan, print }: Spec<T>): Type<T |
       scan(value, ({ code, message, remedy }) => {
         if (code !== "too-new" && code !== "deprecated") throw new ValueError(kind, message, remedy)
       })
+      return value
+    },
+  }
+}
+
+/** A text in a small language of its own, kept as text. */
+export function textIn<T>({ kind, scan }: Spec<T>): Type<string> {
+  return {
+    name: kind,
+    read(value, report) {
+      const given = expectText(value, kind, report)
+      return given === undefined || scan(given, report) === undefined ? undefined : given
+    },
+    write(value) {
+      parseSpec({ kind, scan }, value)
       return value
     },
   }
