@@ -58,10 +58,19 @@ export function parseLinks(json: string): Link[] {
     })
 }
 
+interface IpRoute {
+  dst: string
+  gateway?: string
+  dev?: string
+  metric?: number
+  protocol?: string
+  nexthops?: { gateway?: string; dev: string }[]
+}
+
+/** A multipath route counts as one route for each of its ways. */
 export function parseRoutes(json: string, family: 4 | 6): Route[] {
-  return (
-    parseJson(json) as { dst: string; gateway?: string; dev?: string; metric?: number; protocol?: string }[]
-  )
+  return (parseJson(json) as IpRoute[])
+    .flatMap(({ nexthops, ...route }) => nexthops?.map(way => ({ ...route, ...way })) ?? [route])
     .filter(({ dev }) => dev !== undefined)
     .map(({ dst, gateway, dev, metric, protocol }) => ({
       family,

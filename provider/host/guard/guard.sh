@@ -32,7 +32,7 @@ become() {
 # A hook never holds the lock: a daemon that it starts would hold it for ever.
 hook() {
   [ -s "$dir/$1" ] || return 0
-  timeout 120 sh -u "$dir/$1" >"$dir/$1.out" 2>&1 9>&-
+  timeout "$limit" sh -u "$dir/$1" >"$dir/$1.out" 2>&1 9>&-
   code=$?
   [ "$code" = 0 ] || say "$1 ended with exit code $code: $(tail -n 3 "$dir/$1.out" | tr '\n' ' ')"
   return "$code"
@@ -101,6 +101,9 @@ exec 9>"$base/$name.lock"
 flock 9
 [ -f "$dir/state" ] || { echo "there is no guard $name"; exit 5; }
 state=$(field state)
+# A change that hangs must not outlast its own deadline; the way back gets what it needs.
+limit=120
+[ "$verb" = change ] && limit=$(field window)
 case $verb in
 fire) # the timer: nobody confirmed
   case $state in
@@ -136,7 +139,9 @@ change) # detached from the connection that the change may cut
     durable "$dir/made" "$dir"
     say "the change is made"
   else
-    say "the change failed: putting the old setting back" && revert
+    say "the change failed: putting the old setting back"
+    limit=120
+    revert
   fi ;;
 confirm)
   [ "$token" = "$(field token)" ] || { echo "guard $name is another's"; exit 4; }

@@ -1,21 +1,15 @@
-import { isIP } from "node:net"
-import type { HostFacts, Link, NetworkManagerName } from "../facts/types.ts"
-import { type Refusal, refusal } from "../refusal.ts"
+import type { HostFacts, NetworkManagerName } from "../facts/types.ts"
+import { readRecord, recordPath, recordText, removeRecord } from "../records.ts"
 import { type Action, type GuardHooks, type Plan, remove, run, type Step, write } from "../step.ts"
 import { addressingOf } from "./addressing.ts"
 import type { Backend } from "./backend.ts"
+import { bridgeDrift } from "./drift.ts"
 import { ifupdown } from "./ifupdown.ts"
 import { networkd } from "./networkd.ts"
 import { networkManager } from "./networkManager.ts"
-import {
-  type Addressing,
-  type BridgeConfig,
-  type BridgeWanted,
-  isInterfaceName,
-  NO_ADDRESSING,
-} from "./wanted.ts"
+import { type Addressing, type BridgeConfig, type BridgeWanted, NO_ADDRESSING } from "./wanted.ts"
 
-const BACKENDS: Partial<Record<NetworkManagerName, Backend>> = {
+export const BACKENDS: Partial<Record<NetworkManagerName, Backend>> = {
   ifupdown,
   NetworkManager: networkManager,
   "systemd-networkd": networkd,
@@ -29,13 +23,11 @@ export interface BridgeRecord {
   readonly originals: Readonly<Record<string, string | null>>
 }
 
-export function bridgeRecordPath(name: string): string {
-  return `/var/lib/pulumi-xen/networks/${name}.json`
-}
+/** The record's name below the records' directory. */
+const recordName = (name: string) => `networks/${name}`
 
 export function bridgeRecord(facts: HostFacts, name: string): BridgeRecord | undefined {
-  const text = facts.files[bridgeRecordPath(name)]
-  return text === undefined ? undefined : (JSON.parse(text) as BridgeRecord)
+  return readRecord<BridgeRecord>(facts.files, recordName(name))
 }
 
 /**
@@ -87,8 +79,8 @@ export function planBridge(facts: HostFacts, wanted: BridgeWanted): Plan {
   const originals: Record<string, string | null> = { ...record?.originals }
   for (const path of Object.keys(files))
     originals[path] ??= record && path in originals ? null : (present(path) ?? null)
-  const recordText = `${JSON.stringify({ manager, config, originals } satisfies BridgeRecord, null, 2)}\n`
-  const all = { ...files, [bridgeRecordPath(config.name)]: recordText }
+  const next: BridgeRecord = { manager, config, originals }
+  const all = { ...files, [recordPath(recordName(config.name))]: recordText(next) }
   const changed = Object.entries(all).filter(([path, content]) => present(path) !== content)
   const stale = Object.keys(record?.originals ?? {}).filter(
     path => !(path in files) && record!.originals[path] === null && present(path) !== undefined,
@@ -130,7 +122,7 @@ export function planBridgeRemoval(facts: HostFacts, name: string, window?: numbe
         ...Object.entries(originals).map(([path, content]) =>
           content === null ? remove(path) : write(path, content, fileMode(path)),
         ),
-        remove(bridgeRecordPath(name)),
+        removeRecord(recordName(name)),
         ...backend.restore(facts, config).map(command => run(command)),
       ],
       before: backend.prepare(facts, config),
@@ -195,148 +187,4 @@ function addressingWords({ addressing: { ipv4, ipv6 }, uplink }: BridgeConfig): 
   ]
   if (words.length === 0) return uplink ? "The host itself has no address on it." : "It is isolated."
   return `The host has on it: ${words.join(", ")}.`
-}
-
-/**
- * How the running bridge differs from its configuration, in words; `[]` when it does not. Its forward delay
- * is not looked at: without the spanning tree protocol the kernel forwards at once (br_make_forwarding in
- * net/bridge/br_stp.c), and NetworkManager leaves it at its default then.
- */
-export function bridgeDrift({ network }: HostFacts, config: BridgeConfig): string[] {
-  const link = network.links.find(one => one.name === config.name)
-  if (!link) return [`the bridge ${config.name} does not exist`]
-  const port = network.links.find(one => one.name === config.port)
-  const { ipv4, ipv6 } = config.addressing
-  const has = link.addresses.map(({ cidr }) => cidr)
-  return [
-    ...(link.bridge ? [] : [`${config.name} is no bridge`]),
-    ...(link.up ? [] : [`${config.name} is down`]),
-    ...(link.bridge?.stp ? [`${config.name} runs the spanning tree protocol`] : []),
-    ...(config.port && port?.controller !== config.name
-      ? [`${config.port} is not a port of ${config.name}`]
-      : []),
-    ...(port?.addresses.filter(({ scope }) => scope === "global") ?? []).map(
-      ({ cidr }) => `${config.port} has ${cidr}, which belongs on ${config.name}`,
-    ),
-    ...(config.mac && link.mac !== config.mac
-      ? [`${config.name} has the address ${link.mac} instead of ${config.mac}`]
-      : []),
-    ...[...ipv4.addresses, ...ipv6.addresses]
-      .filter(address => !has.includes(address))
-      .map(address => `${config.name} lacks ${address}`),
-    ...(ipv4.automatic && !link.addresses.some(({ family }) => family === 4)
-      ? [`${config.name} has no lease`]
-      : []),
-    ...[ipv4.gateway, ipv6.gateway]
-      .filter(
-        gateway =>
-          gateway &&
-          !network.routes.some(route => route.destination === "default" && route.gateway === gateway),
-      )
-      .map(gateway => `there is no default route by ${gateway}`),
-  ]
-}
-
-/** What must not be attempted, all of it at once, before anything is changed. */
-export function refuseBridge(facts: HostFacts, wanted: BridgeWanted): Refusal[] {
-  const { network } = facts
-  const { name, uplink, vlan } = wanted
-  const link = network.links.find(one => one.name === uplink)
-  const existing = network.links.find(one => one.name === name)
-  const others = network.links.map(one => one.name).filter(one => one !== "lo")
-  const explicit = typeof wanted.addressing === "object" ? wanted.addressing : NO_ADDRESSING
-  const addresses = [...explicit.ipv4.addresses, ...explicit.ipv6.addresses, ...(wanted.extraAddresses ?? [])]
-  const found: (Refusal | false | undefined)[] = [
-    !isInterfaceName(name) &&
-      refusal(
-        "input",
-        `"${name}" is no name for a bridge.`,
-        "Use at most 15 letters, digits, dots, hyphens and underscores.",
-      ),
-    vlan !== undefined &&
-      !(Number.isInteger(vlan) && vlan >= 1 && vlan <= 4094) &&
-      refusal("input", `${vlan} is no VLAN.`, "VLANs are numbered from 1 to 4094."),
-    ...addresses
-      .filter(address => !isCidr(address))
-      .map(address =>
-        refusal(
-          "input",
-          `"${address}" is no address with a prefix length.`,
-          'Write it as "192.0.2.7/24" or "2001:db8::7/64".',
-        ),
-      ),
-    uplink !== undefined &&
-      !link &&
-      refusal(
-        "uplink",
-        `There is no interface ${uplink} to make a port of ${name}.`,
-        `This host has: ${others.join(", ")}.`,
-      ),
-    link &&
-      link.controller !== undefined &&
-      link.controller !== name &&
-      vlan === undefined &&
-      refusal(
-        "uplink",
-        `${uplink} is a port of ${link.controller} already.`,
-        `Use ${link.controller}, or remove it first.`,
-      ),
-    existing &&
-      !bridgeRecord(facts, name) &&
-      refusal(
-        "foreign-file",
-        `There is ${aKind(existing)} ${name} already, which was not made by this program.`,
-        "Choose another name, or remove it first.",
-      ),
-    link &&
-      !BACKENDS[network.manager] &&
-      !bridgeRecord(facts, name) &&
-      refusal(
-        "network-manager",
-        `Nothing known configures the network (${network.evidence}).`,
-        "ifupdown, NetworkManager or systemd-networkd must be in charge of the uplink.",
-      ),
-    uplink !== undefined &&
-      facts.boot.init !== "systemd" &&
-      refusal(
-        "init",
-        "The host does not run systemd, so a change of its network could not be taken back.",
-        "Upgrade the host, or make the bridge by hand (npm run runbook).",
-      ),
-    link &&
-      wanted.addressing === undefined &&
-      vlan === undefined &&
-      !bridgeRecord(facts, name) &&
-      !configured(facts, link) &&
-      refusal(
-        "address-missing",
-        `${uplink} has no address that ${name} could take over.`,
-        "Name the uplink that has the address, or give the addressing.",
-      ),
-    ...facts.guards
-      .filter(guard => guard.name === "network" && guard.state === "reverting")
-      .map(guard =>
-        refusal(
-          "guard-armed",
-          `The host is just taking a change back ("${guard.title}").`,
-          "Run again in a minute.",
-        ),
-      ),
-  ]
-  return found.filter(one => one !== false && one !== undefined)
-}
-
-function configured(facts: HostFacts, link: Link): boolean {
-  const { ipv4, ipv6 } = addressingOf(facts, link.name)
-  return [ipv4, ipv6].some(({ automatic, addresses }) => automatic || addresses.length > 0)
-}
-
-function aKind({ kind }: Link): string {
-  return kind === undefined ? "an interface" : kind === "bridge" ? "a bridge" : `a link of kind ${kind}`
-}
-
-function isCidr(text: string): boolean {
-  const [address = "", length = ""] = text.split("/")
-  const family = isIP(address)
-  return family !== 0 && /^\d{1,3}$/.test(length) && Number(length) <= (family === 4 ? 32 : 128)
 }

@@ -1,4 +1,5 @@
 import type { Backend } from "./backend.ts"
+import { isFarGateway } from "./prefix.ts"
 import { template } from "./template.ts"
 import type { BridgeConfig, FamilyAddressing } from "./wanted.ts"
 
@@ -73,15 +74,14 @@ function view(config: BridgeConfig, hooks: readonly string[]): object {
   const later = ({ automatic, addresses }: FamilyAddressing, number: 4 | 6) =>
     automatic ? addresses.map(address => `ip -${number} addr replace ${address} dev ${config.name}`) : []
   // A gateway outside the prefix (a /32 or /128, as many hosters give) must be said to be on the link.
-  const near4 = ipv4.gateway !== undefined && ipv4.addresses.some(cidr => contains(cidr, ipv4.gateway!))
-  const far4 = ipv4.gateway !== undefined && !near4
+  const far4 = isFarGateway(ipv4)
   const has6 = ipv6.automatic || ipv6.addresses.length > 0
   const routes6 = [...later(ipv6, 6), ...routeLines(true)]
   return {
     ...config,
     method4: ipv4.automatic ? "dhcp" : ipv4.addresses.length > 0 ? "static" : "manual",
     addresses4: ipv4.automatic ? [] : ipv4.addresses,
-    gateway4: near4 ? ipv4.gateway : undefined,
+    gateway4: far4 ? undefined : ipv4.gateway,
     up4: [
       ...later(ipv4, 4),
       ...(far4 ? [`ip -4 route replace default via ${ipv4.gateway} dev ${config.name} onlink`] : []),
@@ -97,17 +97,6 @@ function view(config: BridgeConfig, hooks: readonly string[]): object {
     dnsServers: dns.servers.join(" "),
     dnsSearch: dns.search.join(" "),
   }
-}
-
-/** Whether an IPv4 prefix contains an address. */
-export function contains(cidr: string, address: string): boolean {
-  const [network = "", length = "32"] = cidr.split("/")
-  const mask = length === "0" ? 0 : (-1 << (32 - Number(length))) >>> 0
-  return (toNumber(network) & mask) === (toNumber(address) & mask)
-}
-
-function toNumber(address: string): number {
-  return address.split(".").reduce((sum, part) => ((sum << 8) | Number(part)) >>> 0, 0)
 }
 
 const KEYWORD = /^\s*(iface|mapping|auto|allow-\S+|source|source-directory|no-auto-down|no-scripts|rename)\b/

@@ -1,5 +1,6 @@
 import type { HostFacts } from "../facts/types.ts"
 import type { Backend } from "./backend.ts"
+import { isFarGateway } from "./prefix.ts"
 import { template } from "./template.ts"
 import type { BridgeConfig } from "./wanted.ts"
 
@@ -24,9 +25,15 @@ export const networkd: Backend = {
   prepare: () => [],
   // reload (systemd 244) reads new files but makes no new device before 249; a restart does both, and keeps
   // the links up.
-  // It leaves what the uplink had on the uplink, and answers there would go astray.
+  // It leaves what the uplink had on the uplink: answers there would go astray, and an IPv6 default route by
+  // the port would share the traffic with the bridge's (a multipath route).
   change: (_, config) => [
-    ...(config.port && !config.vlan ? [["ip", "addr", "flush", "dev", config.port]] : []),
+    ...(config.port && !config.vlan
+      ? [
+          ["ip", "-6", "route", "flush", "dev", config.port],
+          ["ip", "addr", "flush", "dev", config.port],
+        ]
+      : []),
     ["systemctl", "restart", "systemd-networkd"],
   ],
   withdraw: () => [],
@@ -56,7 +63,9 @@ function view(facts: HostFacts, config: BridgeConfig): object {
     has6,
     hasAddress: has6 || ipv4.automatic || ipv4.addresses.length > 0,
     dnsSearch: dns.search.join(" "),
-    gateways: [ipv4.gateway, ipv6.gateway].filter(gateway => gateway !== undefined),
+    gateways: [ipv4, ipv6]
+      .filter(({ gateway }) => gateway !== undefined)
+      .map(family => ({ gateway: family.gateway, far: isFarGateway(family) })),
     client: ipv4.automatic && config.uplink ? sameClient(facts, config) : undefined,
   }
 }

@@ -84,6 +84,22 @@ export class TestHost {
       ...["ip", "-n", this.id, "link", "add", "eth0", "address", "02:00:00:00:00:07", "type", "veth"],
       ...["peer", "name", "wire", "netns", this.router],
     ])
+    // A second interface that leads nowhere.
+    await must([
+      "ip",
+      "-n",
+      this.id,
+      "link",
+      "add",
+      "eth1",
+      "type",
+      "veth",
+      "peer",
+      "name",
+      "nowhere",
+      "netns",
+      this.router,
+    ])
     await must([
       ...inRouter,
       "sysctl",
@@ -95,6 +111,9 @@ export class TestHost {
     await must([...inRouter, "ip", "addr", "add", `${GATEWAY6}/64`, "dev", "wire", "nodad"])
     await must([...inRouter, "ip", "link", "set", "wire", "up"])
     await must([...inRouter, "ip", "link", "set", "lo", "up"])
+    // Whoever asks sits behind the gateway: without its default route the host cannot answer.
+    await must([...inRouter, "ip", "addr", "add", "198.18.0.1/32", "dev", "lo"])
+    await must([...inRouter, "ip", "route", "replace", "192.0.2.0/24", "dev", "wire", "src", "198.18.0.1"])
     if (this.#options.dhcp) this.#serveDhcp(image)
   }
 

@@ -1,0 +1,106 @@
+import type { Connection } from "../ssh/index.ts"
+import { guarded } from "./guard/guarded.ts"
+import { atomicWrite } from "./records.ts"
+import type { Action, Plan, RunAction, Step } from "./step.ts"
+
+export interface ApplyOptions {
+  /**
+   * For guarded steps: looks at the host over a fresh connection and throws when it is not as wanted. Usually:
+   * read the facts, plan again, and expect `[]`.
+   */
+  readonly verify?: (fresh: Connection, step: Step) => Promise<void>
+  readonly signal?: AbortSignal
+  /** What is being done, and how far it is: one line, for people. */
+  readonly onStatus?: (text: string) => void
+}
+
+/** A step could not be carried out. What came before it is done; the next run goes on from there. */
+export class StepError extends Error {
+  override readonly name = "StepError"
+  readonly host: string
+  readonly step: string
+
+  constructor(host: string, step: string, cause: unknown) {
+    super(`${host}: ${step}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    this.host = host
+    this.step = step
+  }
+}
+
+/** Carries out a plan, step by step; what can cut the host off goes through the guard. */
+export async function apply(connection: Connection, plan: Plan, options: ApplyOptions = {}): Promise<void> {
+  for (const [at, step] of plan.entries()) {
+    const count = plan.length > 1 ? ` (${at + 1} of ${plan.length})` : ""
+    const status = stopwatch(`${step.title}${count}`, options.onStatus)
+    options.signal?.throwIfAborted()
+    status()
+    try {
+      if (step.guard) await applyGuarded(connection, step, options)
+      else for (const action of step.actions) await act(connection, step, action, options, status)
+    } catch (error) {
+      throw new StepError(connection.name, step.title, error)
+    }
+  }
+}
+
+async function applyGuarded(connection: Connection, step: Step, options: ApplyOptions): Promise<void> {
+  const { verify, signal, onStatus } = options
+  await guarded(connection, step, {
+    verify: async fresh => verify?.(fresh, step),
+    ...(signal ? { signal } : {}),
+    ...(onStatus ? { onStatus } : {}),
+  })
+}
+
+/** "title", "title: detail, 12 s". */
+function stopwatch(title: string, onStatus: ApplyOptions["onStatus"]): (detail?: string) => void {
+  const began = Date.now()
+  return detail => {
+    const seconds = Math.round((Date.now() - began) / 1000)
+    onStatus?.(`${title}${detail ? `: ${detail}` : ""}${seconds > 0 ? `, ${seconds} s` : ""}`)
+  }
+}
+
+async function act(
+  connection: Connection,
+  step: Step,
+  action: Action,
+  { signal }: ApplyOptions,
+  status: (detail?: string) => void,
+): Promise<void> {
+  const abort = signal ? { signal } : {}
+  switch (action.kind) {
+    case "run":
+      await connection.run(action.command, { ...runOptions(action), ...abort, onLine: reader(step, status) })
+      return
+    case "write":
+      await connection.run(atomicWrite(action.path, action.mode ?? 0o644), {
+        stdin: action.content,
+        ...abort,
+      })
+      return
+    case "remove":
+      await connection.run(["rm", "-f", action.path], abort)
+      return
+    case "upload":
+      await connection.upload(action.source, action.path, { sha256: action.sha256, ...abort })
+  }
+}
+
+function runOptions({ env, stdin, expect, timeout = 600_000 }: RunAction) {
+  return {
+    timeout,
+    keep: "tail" as const,
+    ...(env ? { env } : {}),
+    ...(stdin === undefined ? {} : { stdin }),
+    ...(expect ? { expect } : {}),
+  }
+}
+
+function reader(step: Step, status: (detail?: string) => void): (line: string) => void {
+  const read = step.progress?.()
+  return line => {
+    const detail = read?.(line)
+    if (detail !== undefined) status(detail)
+  }
+}

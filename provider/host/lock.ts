@@ -1,0 +1,99 @@
+import { setTimeout as sleep } from "node:timers/promises"
+import type { Connection } from "../ssh/index.ts"
+
+/** One lock a host: whoever changes it holds this (flock(1)), whichever program or person that is. */
+export const LOCK_PATH = "/var/lib/pulumi-xen/lock"
+
+export interface LockOptions {
+  /** Who we are, for the others: "www1 by anna@laptop, pid 4711". */
+  readonly holder: string
+  readonly signal?: AbortSignal
+  /** Told every five seconds who is being waited for. */
+  readonly onStatus?: (text: string) => void
+  /** Seconds to wait. Default 600. */
+  readonly wait?: number
+}
+
+/** Another run changes the host, and went on doing so for as long as we would wait. */
+export class HostLockedError extends Error {
+  override readonly name = "HostLockedError"
+  readonly host: string
+  readonly holder: string
+
+  constructor(host: string, holder: string, seconds: number) {
+    super(
+      `${host}: another run changes this host: ${holder}. It held the lock for all the ${seconds} s that were waited. ` +
+        `Run again when it is done; the lock ends with its connection (${LOCK_PATH}).`,
+    )
+    this.host = host
+    this.holder = holder
+  }
+}
+
+/**
+ * Holds the lock while somebody reads its output: the beat fails when the connection has ended, however it
+ * ended, and the lock goes with the shell. The file says who holds it, for those who wait.
+ */
+const HOLD = `
+  mkdir -p "$(dirname "$1")" && exec 9>>"$1" || exit 2
+  flock -n 9 || { cat "$1"; exit 75; }
+  printf '%s\\n' "$2" >"$1"
+  echo held
+  while sleep 2; do echo beat || exit; done`
+
+/** EX_TEMPFAIL of sysexits.h: somebody else holds it. */
+const HELD_BY_ANOTHER = 75
+
+/** Runs `work` while holding the host's lock; waits for who holds it, and says who that is. */
+export async function withHostLock<Result>(
+  connection: Connection,
+  options: LockOptions,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const { holder, signal, onStatus = () => {}, wait = 600 } = options
+  const began = Date.now()
+  for (;;) {
+    const attempt = await tryHold(connection, holder, signal)
+    if (attempt.held) {
+      try {
+        return await work()
+      } finally {
+        await attempt.release()
+      }
+    }
+    const waited = Math.round((Date.now() - began) / 1000)
+    if (waited >= wait) throw new HostLockedError(connection.name, attempt.by, waited)
+    onStatus(`waiting for another run on this host: ${attempt.by}, ${waited} s`)
+    await sleep(Math.min(5000, 200 + waited * 500), undefined, signal ? { signal } : {})
+  }
+}
+
+type Attempt =
+  | { readonly held: true; readonly release: () => Promise<void> }
+  | { readonly held: false; readonly by: string }
+
+async function tryHold(connection: Connection, holder: string, signal?: AbortSignal): Promise<Attempt> {
+  const ending = new AbortController()
+  const both = signal ? AbortSignal.any([signal, ending.signal]) : ending.signal
+  const { promise: held, resolve } = Promise.withResolvers<true>()
+  const ended = connection.run(["sh", "-c", HOLD, "sh", LOCK_PATH, holder], {
+    expect: [0, HELD_BY_ANOTHER],
+    keep: "tail",
+    signal: both,
+    onLine: line => {
+      if (line === "held") resolve(true)
+    },
+  })
+  // Whoever holds the lock waits for its end in `release`; a connection that is lost meanwhile is the work's
+  // own failure, and must not be an unhandled one here.
+  ended.catch(() => {})
+  const first = await Promise.race([held, ended])
+  if (first !== true) return { held: false, by: first.stdout.trim() || "a run that did not say who it is" }
+  return {
+    held: true,
+    release: async () => {
+      ending.abort()
+      await ended.catch(() => {})
+    },
+  }
+}

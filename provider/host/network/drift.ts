@@ -1,0 +1,47 @@
+import type { HostFacts } from "../facts/types.ts"
+import type { BridgeConfig } from "./wanted.ts"
+
+/**
+ * How the running bridge differs from its configuration, in words; `[]` when it does not. Its forward delay
+ * is not looked at: without the spanning tree protocol the kernel forwards at once (br_make_forwarding in
+ * net/bridge/br_stp.c), and NetworkManager leaves it at its default then.
+ */
+export function bridgeDrift({ network }: HostFacts, config: BridgeConfig): string[] {
+  const link = network.links.find(one => one.name === config.name)
+  if (!link) return [`the bridge ${config.name} does not exist`]
+  const port = network.links.find(one => one.name === config.port)
+  const { ipv4, ipv6 } = config.addressing
+  const has = link.addresses.map(({ cidr }) => cidr)
+  return [
+    ...(link.bridge ? [] : [`${config.name} is no bridge`]),
+    ...(link.up ? [] : [`${config.name} is down`]),
+    ...(link.bridge?.stp ? [`${config.name} runs the spanning tree protocol`] : []),
+    ...(config.port && port?.controller !== config.name
+      ? [`${config.port} is not a port of ${config.name}`]
+      : []),
+    ...(port?.addresses.filter(({ scope }) => scope === "global") ?? []).map(
+      ({ cidr }) => `${config.port} has ${cidr}, which belongs on ${config.name}`,
+    ),
+    ...(config.vlan === undefined
+      ? network.routes
+          .filter(route => route.link === config.port && route.destination === "default")
+          .map(() => `a default route leads through ${config.port} instead of ${config.name}`)
+      : []),
+    ...(config.mac && link.mac !== config.mac
+      ? [`${config.name} has the address ${link.mac} instead of ${config.mac}`]
+      : []),
+    ...[...ipv4.addresses, ...ipv6.addresses]
+      .filter(address => !has.includes(address))
+      .map(address => `${config.name} lacks ${address}`),
+    ...(ipv4.automatic && !link.addresses.some(({ family }) => family === 4)
+      ? [`${config.name} has no lease`]
+      : []),
+    ...[ipv4.gateway, ipv6.gateway]
+      .filter(
+        gateway =>
+          gateway &&
+          !network.routes.some(route => route.destination === "default" && route.gateway === gateway),
+      )
+      .map(gateway => `there is no default route by ${gateway}`),
+  ]
+}

@@ -1,0 +1,79 @@
+import test from "ava"
+import { readFacts } from "../../provider/host/facts/probe.ts"
+import { guarded } from "../../provider/host/guard/guarded.ts"
+import { planBridge, planBridgeRemoval } from "../../provider/host/network/bridge.ts"
+import type { Connection } from "../../provider/ssh/index.ts"
+import { TestHost } from "./helpers/container.ts"
+import { whenItAnswers } from "./helpers/reach.ts"
+import { SETTINGS } from "./helpers/settings.ts"
+
+const WANTED = { name: "xenbr0", uplink: "eth0", window: 60 }
+
+for (const [setting, options] of Object.entries(SETTINGS))
+  test.serial(
+    `${setting}: a bridge takes the uplink's place, survives a restart, and gives it back`,
+    async t => {
+      const host = await TestHost.start(options)
+      t.teardown(() => host.stop())
+      const address = await whenItAnswers(host)
+      const connection = host.connection(address)
+      const before = await readFacts(connection)
+      const expected = setting.split(",")[0]
+      t.is(before.network.manager, expected as typeof before.network.manager)
+
+      const [make] = planBridge(before, WANTED)
+      await guarded(connection, make!, {
+        verify: nothingLeft(fresh => readFacts(fresh).then(f => planBridge(f, WANTED))),
+      })
+      const bridged = await readFacts(connection)
+      const link = (name: string) => bridged.network.links.find(one => one.name === name)
+      t.is(bridged.network.uplink, "xenbr0")
+      t.is(link("xenbr0")?.mac, link("eth0")?.mac)
+      t.is(link("xenbr0")?.bridge?.stp, false)
+      t.is(link("eth0")?.controller, "xenbr0")
+      t.is(bridged.guards[0]?.state, "confirmed")
+      t.deepEqual(planBridge(bridged, WANTED), [], "a second run does nothing")
+
+      await host.powerCut()
+      await host.powerOn()
+      t.is(await whenItAnswers(host), address)
+      const restarted = await settled(host.connection(address))
+      t.deepEqual(planBridge(restarted, WANTED), [], "after a restart too")
+      t.is(restarted.guards[0]?.state, "confirmed")
+
+      const [removal] = planBridgeRemoval(restarted, "xenbr0")
+      const remains = async (fresh: Connection) => {
+        const facts = await readFacts(fresh)
+        const bridge = facts.network.links.some(({ name }) => name === "xenbr0")
+        return bridge || facts.network.uplink !== "eth0" ? planBridge(before, WANTED) : []
+      }
+      await guarded(connection, removal!, { verify: nothingLeft(remains) })
+      const after = await readFacts(connection)
+      t.deepEqual(after.network.files, before.network.files)
+      t.deepEqual(planBridgeRemoval(after, "xenbr0"), [], "a second removal does nothing")
+      t.deepEqual(
+        after.network.links
+          .find(({ name }) => name === "eth0")
+          ?.addresses.filter(({ family }) => family === 4),
+        before.network.links
+          .find(({ name }) => name === "eth0")
+          ?.addresses.filter(({ family }) => family === 4),
+      )
+    },
+  )
+
+/** IPv6 comes a moment after IPv4: facts, once the plan has nothing more to say or ten seconds are over. */
+async function settled(connection: Connection) {
+  for (let tries = 0; tries < 20; tries++) {
+    const facts = await readFacts(connection)
+    if (planBridge(facts, WANTED).length === 0) return facts
+    await new Promise(resolve => setTimeout(resolve, 500))
+  }
+  return readFacts(connection)
+}
+
+function nothingLeft(plan: (fresh: Connection) => Promise<readonly unknown[]>) {
+  return async (fresh: Connection) => {
+    if ((await plan(fresh)).length > 0) throw new Error("the host is not as wanted yet")
+  }
+}
