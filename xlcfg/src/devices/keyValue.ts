@@ -16,12 +16,12 @@ export type FieldValues<F> = { readonly [K in RequiredName<F>]: FieldValue<F[K]>
 /**
  * The specification language of most devices: `name=value,name=value`. As xl does, empty parts are skipped
  * and blanks before a part too; blanks around `=` belong to the name and the value, so `bridge = x` is no
- * option at all.
+ * option at all; only where xl `trims` both it is one.
  */
 export function keyValueSpec<const F extends Fields>(
   kind: string,
   fields: F,
-  codes: { unknown: ProblemCode } = { unknown: "bad-value" },
+  { unknown = "bad-value", trims = false }: { readonly unknown?: ProblemCode; readonly trims?: boolean } = {},
 ): Spec<FieldValues<F>> {
   const flags = new Map<string, readonly [string, boolean]>()
   for (const [name, { flag }] of Object.entries(fields))
@@ -33,7 +33,7 @@ export function keyValueSpec<const F extends Fields>(
   function scan(spec: string, report: Report): FieldValues<F> {
     const values: Record<string, unknown> = {}
     for (const part of spec.split(",")) {
-      const option = part.replace(/^ +/, "")
+      const option = trims ? part.trim().replace(/\s*=\s*/, "=") : part.replace(/^ +/, "")
       if (part === "") continue
       const word = flags.get(option)
       if (word !== undefined) {
@@ -46,7 +46,7 @@ export function keyValueSpec<const F extends Fields>(
       const field = Object.hasOwn(fields, name) ? fields[name] : undefined
       if (field === undefined || field.flag || equals < 0) {
         report({
-          code: codes.unknown,
+          code: unknown,
           message: `xl does not know ${JSON.stringify(option)} in a ${kind}`,
           remedy: suggest(option, fields),
         })

@@ -11,13 +11,32 @@ const uuid = {
   write: (value: string) => value,
 }
 
-/** Channels: xen-pv-channel(7). A `socket` needs its path. */
-export const channelSpec = keyValueSpec("channel", {
-  connection: required(oneOf(["pty", "socket"])),
-  name: required(text("a name")),
-  path: text("a path"),
-  backend,
-})
+const channelOptions = keyValueSpec(
+  "channel",
+  {
+    connection: required(oneOf(["pty", "socket"])),
+    name: required(text("a name")),
+    path: text("a path"),
+    backend,
+  },
+  { trims: true },
+)
+export type Channel = Parsed<typeof channelOptions>
+
+/** Channels: xen-pv-channel(7). */
+export const channelSpec: Spec<Channel> = {
+  ...channelOptions,
+  scan(spec, report) {
+    const channel = channelOptions.scan(spec, report)
+    if (channel?.connection === "socket" && channel.path === undefined)
+      report({
+        code: "missing-key",
+        message: "a channel with connection=socket has no path=",
+        remedy: "add path=",
+      })
+    return channel
+  },
+}
 
 /** 9pfs shares: `p9=` of xl.cfg(5). */
 export const p9Spec = keyValueSpec("9pfs share", {
@@ -129,7 +148,6 @@ export const rdmSpec = keyValueSpec("RDM specification", {
 /** What a specification's language reads. */
 export type Parsed<S> = S extends Spec<infer T> ? T : never
 
-export type Channel = Parsed<typeof channelSpec>
 export type P9 = Parsed<typeof p9Spec>
 export type UsbController = Parsed<typeof usbControllerSpec>
 export type UsbDevice = Parsed<typeof usbDeviceSpec>

@@ -63,14 +63,17 @@ function normalizeBdf(text: string): string | undefined {
 
 function scan(spec: string, report: Report): Pci | undefined {
   const [first = "", ...rest] = spec.split(",")
-  const [address, slot] = first.includes("=") ? [undefined, undefined] : first.split("@", 2)
-  const named = [
-    ...(address === undefined
-      ? [first]
-      : [`bdf=${address}`, ...(slot === undefined ? [] : [`vslot=${slot}`])]),
-    ...rest,
-  ].join(",")
+  const [, address, slot] = /^([^=@]*)(?:@(.*))?$/s.exec(first) ?? []
+  const place =
+    address === undefined ? [first] : [`bdf=${address}`, ...(slot === undefined ? [] : [`vslot=${slot}`])]
+  const named = [...place, ...rest].join(",")
   const pci = options.scan(named, report)
+  // Unlike other devices', these options have no empty parts but the last, and no blanks before them.
+  if (/^[ ,]|,[ ,]/.test(spec))
+    report({
+      code: "bad-value",
+      message: `an empty part or a blank in the ${pciSpec.kind} ${JSON.stringify(spec)}`,
+    })
   if ((pci?.bdf === undefined) === (pci?.name === undefined))
     report({
       code: "bad-value",
