@@ -48,9 +48,10 @@ export function sealConnection(
   connection: pulumi.Input<ConnectionArgs> | undefined,
 ): pulumi.Input<ConnectionArgs> | undefined {
   if (connection === undefined || isDeferred(connection)) return connection
-  const { via, sudoPassword, ...endpoint } = connection
+  const { via, sudoPassword } = connection
   return {
-    ...sealEndpoint(endpoint),
+    ...connection,
+    ...sealEndpoint(connection),
     ...(sudoPassword !== undefined && { sudoPassword: pulumi.secret(sudoPassword) }),
     ...(via !== undefined && {
       via: isDeferred(via) ? via : via.map(hop => (isDeferred(hop) ? hop : sealEndpoint(hop))),
@@ -58,14 +59,14 @@ export function sealConnection(
   }
 }
 
-function sealEndpoint<T extends JumpHostArgs>(endpoint: T): T {
-  const { privateKey, passphrase, password, ...open } = endpoint
+function sealEndpoint(endpoint: JumpHostArgs): JumpHostArgs {
+  const { privateKey, passphrase, password } = endpoint
   return {
-    ...open,
+    ...endpoint,
     ...(privateKey !== undefined && { privateKey: pulumi.secret(privateKey) }),
     ...(passphrase !== undefined && { passphrase: pulumi.secret(passphrase) }),
     ...(password !== undefined && { password: pulumi.secret(password) }),
-  } as T
+  }
 }
 
 function isDeferred<T>(

@@ -4,9 +4,9 @@ import { mkdir, open, readFile, rename, rm } from "node:fs/promises"
 import { homedir } from "node:os"
 import { join } from "node:path"
 
-/** The user's cache for this project: $XDG_CACHE_HOME/pulumi-xen, by default ~/.cache/pulumi-xen. */
+/** Where this machine keeps kernels that it downloaded or unpacked: $XDG_CACHE_HOME (by default ~/.cache)/pulumi-xen/kernels. */
 export function cacheDirectory(): string {
-  return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "pulumi-xen")
+  return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "pulumi-xen", "kernels")
 }
 
 export interface Stored {

@@ -153,7 +153,7 @@ function xenNotes({ segments }: Elf): { [name: string]: string } {
   for (const { isNote, name, data } of segments) {
     if (name === "__xen_guest") notes.__xen_guest = cString(data)
     if (!isNote) continue
-    const aligned = (size: number): number => (size + 3) & ~3
+    const aligned = (size: number): number => Math.ceil(size / 4) * 4
     for (let at = 0; at + 12 <= data.length; ) {
       const [nameSize, descriptionSize, type] = [0, 4, 8].map(offset => data.readUInt32LE(at + offset))
       const start = at + 12 + aligned(nameSize!)
