@@ -82,9 +82,11 @@ type Answer = { kind: "answer"; stdout: string } | { kind: "no-ssh" } | { kind: 
 
 function ask(args: readonly string[], stdin: string): Promise<Answer> {
   return new Promise(resolve => {
-    const child = execFile("ssh", args, { timeout: 10_000 }, (error, stdout, stderr) => {
+    // Node's pipes are sockets, which nobody can open as /dev/stdin; the shell puts a pipe before ssh.
+    const piped = ["-c", 'cat | ssh "$@"', "sh", ...args]
+    const child = execFile("sh", piped, { timeout: 10_000 }, (error, stdout, stderr) => {
       if (!error) resolve({ kind: "answer", stdout })
-      else if (error.code === "ENOENT") resolve({ kind: "no-ssh" })
+      else if (error.code === 127) resolve({ kind: "no-ssh" })
       else resolve({ kind: "failed", stderr: stderr || error.message })
     })
     child.stdin?.on("error", () => {})
