@@ -1,5 +1,5 @@
 import type { Connection } from "../ssh/index.ts"
-import { guarded } from "./guard/guarded.ts"
+import { guarded, restartHost } from "./guard/guarded.ts"
 import { atomicWrite } from "./records.ts"
 import type { Action, Plan, RunAction, Step } from "./step.ts"
 
@@ -36,6 +36,7 @@ export async function apply(connection: Connection, plan: Plan, options: ApplyOp
     status()
     try {
       if (step.guard) await applyGuarded(connection, step, options)
+      else if (step.risk === "reboot") await restartHost(connection, options)
       else for (const action of step.actions) await act(connection, step, action, options, status)
     } catch (error) {
       throw new StepError(connection.name, step.title, error)

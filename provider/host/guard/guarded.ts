@@ -51,6 +51,20 @@ export async function guarded(connection: Connection, step: Step, options: Guard
   }
 }
 
+/** Seconds that a restart may take: firmware of large machines counts its memory for minutes. */
+const RESTART_TIME = 900
+
+/** Restarts the machine, in a way that needs no guard, and waits until it answers again. */
+export async function restartHost(
+  connection: Connection,
+  { signal, onStatus = () => {} }: Omit<GuardedOptions, "verify"> = {},
+): Promise<void> {
+  const before = await bootId(connection)
+  const watch = new Watch(connection, RESTART_TIME, onStatus, signal)
+  await restart(connection, watch)
+  await watch.until("the machine to restart", async fresh => (await bootId(fresh)) !== before)
+}
+
 /** The time was over. `cause` is the last thing that went wrong. */
 class OverdueError extends Error {
   override readonly name = "OverdueError"

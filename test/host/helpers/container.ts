@@ -141,6 +141,7 @@ export class TestHost {
         ],
         ...["--dhcp-range=192.0.2.100,192.0.2.150,10m", "--enable-ra", "--dhcp-range=2001:db8::,ra-only,10m"],
         "--dhcp-option=option:dns-server,192.0.2.53",
+        "--no-ping",
       ],
       { stdio: "ignore" },
     )
@@ -148,8 +149,12 @@ export class TestHost {
 
   /** Boots the host and waits until systemd is done. */
   async powerOn(): Promise<void> {
-    await must(["ip", "-n", this.router, "link", "set", "wire", "up"])
-    this.#nspawn = spawn(
+    this.#boot()
+    await this.booted()
+  }
+
+  #boot(): void {
+    const nspawn = spawn(
       "systemd-nspawn",
       [
         ...["--quiet", "-D", this.root, "-b", "--register=no", "--keep-unit", `--machine=${this.id}`],
@@ -162,7 +167,11 @@ export class TestHost {
       ],
       { stdio: "ignore", env: { ...process.env, SYSTEMD_NSPAWN_API_VFS_WRITABLE: "network" } },
     )
-    await this.booted()
+    // With --keep-unit a restart from inside is an exit with 133, to be answered from outside.
+    nspawn.once("exit", code => {
+      if (code === 133) this.#boot()
+    })
+    this.#nspawn = nspawn
   }
 
   /** Waits for the present boot to be complete; after a restart the init process is another one. */

@@ -30,6 +30,8 @@ iface eth0 inet6 static
     units: ["networking"],
     dhcp: true,
     files: {
+      // dhclient's own pauses are made for networks of thousands.
+      "/etc/dhcp/dhclient.conf": "initial-interval 1;\nbackoff-cutoff 2;\ntimeout 10;\nretry 5;\n",
       "/etc/network/interfaces": `source /etc/network/interfaces.d/*
 auto lo eth0
 iface lo inet loopback

@@ -1,0 +1,81 @@
+import type { Command } from "../../ssh/command.ts"
+import type { BootEntry, GrubFacts, HostFacts } from "../facts/types.ts"
+import { assignment, setAssignments } from "./assignments.ts"
+
+/** Debian reads /etc/default/grub.d/*.cfg after /etc/default/grub, in order: ours comes before Xen's `xen.cfg`. */
+const OWN = "/etc/default/grub.d/pulumi-xen.cfg"
+const MAIN = "/etc/default/grub"
+
+/** GRUB with what can be done to it: everything is spelt as on this host. */
+export interface Grub {
+  readonly facts: GrubFacts
+  /** Writes the menu anew from /etc/default/grub. */
+  readonly regenerate: Command
+  setDefault(entry: string): Command
+  /** Boots the Xen entry once, the next time. Fails where the menu has none. */
+  readonly bootXenOnce: Command
+  readonly makeXenDefault: Command
+  readonly forgetNext: Command
+}
+
+export function grubOf(facts: GrubFacts): Grub {
+  const { prefix, config, directory } = facts
+  const onDebian = prefix === "grub"
+  const at = `--boot-directory=${directory.replace(/\/[^/]+$/, "")}`
+  // The id is read from the menu as it is then: it exists only after the menu was written with Xen in it.
+  const withXenEntry = (then: string) => {
+    const id = `sed -n "s/^menuentry .*menuentry_id_option '\\(xen-gnulinux-simple-[^']*\\)'.*/\\1/p" "$1" | head -n 1`
+    const script = `entry=$(${id}); [ -n "$entry" ] || { echo "the menu $1 has no Xen entry" >&2; exit 1; }; ${then} "$2" "$entry"`
+    return ["sh", "-c", script, "sh", config, at]
+  }
+  return {
+    facts,
+    regenerate: onDebian ? ["update-grub"] : [`${prefix}-mkconfig`, "-o", config],
+    setDefault: entry => [`${prefix}-set-default`, at, entry],
+    bootXenOnce: withXenEntry(`${prefix}-reboot`),
+    makeXenDefault: withXenEntry(`${prefix}-set-default`),
+    forgetNext: [`${prefix}-editenv`, `${directory}/grubenv`, "unset", "next_entry"],
+  }
+}
+
+/** What is set in /etc/default/grub; `undefined` leaves GRUB's own default. */
+export interface GrubOptions {
+  readonly xen?: readonly string[]
+  readonly linux?: readonly string[]
+}
+
+/**
+ * The files that make GRUB follow its saved entry and give Xen its options. Where there is a grub.d, in a file
+ * of our own; else in lines of /etc/default/grub.
+ */
+export function grubFiles(facts: GrubFacts, { xen, linux }: GrubOptions): Record<string, string> {
+  const values = {
+    GRUB_DEFAULT: "saved",
+    ...(xen ? { GRUB_CMDLINE_XEN_DEFAULT: xen.join(" ") } : {}),
+    ...(linux
+      ? { GRUB_CMDLINE_LINUX_XEN_REPLACE_DEFAULT: ["$GRUB_CMDLINE_LINUX_DEFAULT", ...linux].join(" ") }
+      : {}),
+  }
+  if (facts.prefix !== "grub") return { [MAIN]: setAssignments(facts.defaults[MAIN] ?? "", values) }
+  const lines = Object.entries(values).map(([name, value]) => assignment(name, value))
+  return {
+    [OWN]: [
+      "# Written by pulumi-xen. What is changed here by hand is overwritten.",
+      "# Debian's xen.cfg would make Xen the default at once: first it must prove that it boots.",
+      "XEN_OVERRIDE_GRUB_DEFAULT=0",
+      ...lines,
+      "",
+    ].join("\n"),
+  }
+}
+
+/** The entry that boots the kernel that runs now, or would without Xen: what a failed trial falls back to. */
+export function plainEntry({ boot, os }: HostFacts): BootEntry | undefined {
+  const plain = boot.grub?.entries.filter(({ xen, recovery, linux }) => !xen && !recovery && linux) ?? []
+  return plain.find(({ linux }) => linux?.endsWith(`-${os.kernel}`)) ?? plain[0]
+}
+
+/** Xen's own entry, the first that is no recovery. */
+export function xenEntry({ entries }: GrubFacts): BootEntry | undefined {
+  return entries.find(({ xen, recovery }) => xen && !recovery)
+}

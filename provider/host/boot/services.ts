@@ -1,0 +1,79 @@
+import type { HostFacts } from "../facts/types.ts"
+import { setAssignments } from "./assignments.ts"
+import type { Dom0Wanted } from "./wanted.ts"
+
+/** Debian's Xen reads /etc/default, Xen's own units (EL, SUSE) read /etc/sysconfig. */
+const DAEMON = { debian: "/etc/default/xen", other: "/etc/sysconfig/xencommons" }
+const XENDOMAINS = { debian: "/etc/default/xendomains", other: "/etc/sysconfig/xendomains" }
+
+/**
+ * xenconsoled(8) reopens its logs on SIGHUP. Its pid file is Debian's; elsewhere the unit is told.
+ */
+const LOGROTATE = `# Written by pulumi-xen: the consoles of the guests.
+/var/log/xen/console/*.log {
+    daily
+    maxsize 10M
+    rotate 5
+    compress
+    delaycompress
+    missingok
+    notifempty
+    sharedscripts
+    postrotate
+        systemctl kill --signal=HUP --kill-who=main xenconsoled.service 2>/dev/null || kill -HUP "$(cat /run/xenconsoled.pid)"
+    endscript
+}
+`
+
+/** systemd-system.conf(5): systemd feeds the watchdog while it runs, and leaves it on over a restart. */
+const WATCHDOG = `# Written by pulumi-xen: a dom0 that hangs for a minute is restarted, by Xen.
+[Manager]
+RuntimeWatchdogSec=60
+RebootWatchdogSec=10min
+`
+
+/** What Xen's services must be told, by path. Files of packages that are not installed are left alone. */
+export function serviceFiles(facts: HostFacts, wanted: Dom0Wanted): Record<string, string> {
+  const { consoleLog = true, watchdog = true } = wanted
+  const layout = facts.files[DAEMON.debian] !== undefined ? "debian" : "other"
+  const daemon = facts.files[DAEMON[layout]]
+  const domains = facts.files[XENDOMAINS[layout]]
+  return {
+    ...(daemon !== undefined && consoleLog
+      ? {
+          [DAEMON[layout]]: setAssignments(
+            daemon,
+            layout === "debian" ? { XENCONSOLED_ARGS: "--log=guest" } : { XENCONSOLED_TRACE: "guest" },
+          ),
+          "/etc/logrotate.d/pulumi-xen": LOGROTATE,
+        }
+      : {}),
+    // A unikernel's saved memory is of no use to its next start, and restoring it loses its network peers.
+    ...(domains !== undefined
+      ? {
+          [XENDOMAINS[layout]]: setAssignments(domains, { XENDOMAINS_SAVE: "", XENDOMAINS_RESTORE: "false" }),
+        }
+      : {}),
+    ...(watchdog
+      ? {
+          "/etc/modules-load.d/pulumi-xen.conf":
+            "# Written by pulumi-xen: Xen's watchdog for dom0.\nxen_wdt\n",
+          "/etc/systemd/system.conf.d/pulumi-xen.conf": WATCHDOG,
+        }
+      : {}),
+  }
+}
+
+/**
+ * Starts xenconsoled anew, so that it logs. Guests keep their consoles: their rings are found again in xenstore.
+ * Debian runs it from an init script that cannot restart it alone.
+ */
+export const RESTART_CONSOLED = [
+  "sh",
+  "-c",
+  `if systemctl cat xenconsoled.service >/dev/null 2>&1; then exec systemctl try-restart xenconsoled.service; fi
+pid=$(cat /run/xenconsoled.pid 2>/dev/null) && program=$(readlink "/proc/$pid/exe") || exit 0
+kill "$pid" && while kill -0 "$pid" 2>/dev/null; do sleep 0.2; done
+. /etc/default/xen
+"$program" $XENCONSOLED_ARGS --pid-file=/run/xenconsoled.pid`,
+] as const
