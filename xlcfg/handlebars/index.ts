@@ -1,6 +1,6 @@
 import { createRequire } from "node:module"
 import type HandlebarsNamespace from "handlebars"
-import { checkNames, renderSkeleton, SkeletonError } from "../src/index.ts"
+import { checkNames, renderSkeleton, SkeletonError, skeletonVariables } from "../src/index.ts"
 import type { Literal } from "../src/syntax/tree.ts"
 
 // handlebars is CommonJS: required, it loads in half the time of an import.
@@ -153,6 +153,9 @@ function renderCommentOutputs(text: string, outputs: Readonly<Record<string, Lit
       ? token.replace(/@(HBS[0-9]+)@/g, (_, name: string) => String(outputs[name]).replace(/[\n\0]/g, " "))
       : token,
   )
-  const used = Object.entries(outputs).filter(([name]) => clean.includes(`@${name}@`))
-  return renderSkeleton(clean, Object.fromEntries(used))
+  const used = skeletonVariables(clean)
+  return renderSkeleton(
+    clean,
+    Object.fromEntries(Object.entries(outputs).filter(([name]) => used.includes(name))),
+  )
 }

@@ -31,6 +31,7 @@ function layOut(lines: string[], gap: string, follows: boolean): void {
   }
   for (const line of below.slice(0, -1)) {
     const content = line.replace(/^[\s;]+/, "").trimEnd()
+    if (content === "" && line.includes(";")) continue
     if (content !== "" || (lines.length > 0 && lines.at(-1) !== "")) lines.push(content)
   }
 }

@@ -13,7 +13,9 @@ export function printValue(value: Literal, indent = ""): string {
   if (typeof value === "string") return quote(value)
   if (typeof value === "boolean") return value ? "1" : "0"
   if (typeof value === "number" || typeof value === "bigint") return printNumber(value)
-  const items = value.map(item => printValue(item, `${indent}  `))
+  if (!Array.isArray(value))
+    throw new ValueError("value", `xl has no form for ${value === null ? "null" : `a ${typeof value}`}`)
+  const items = (value as readonly Literal[]).map(item => printValue(item, `${indent}  `))
   const flat = items.length === 0 ? "[]" : `[ ${items.join(", ")} ]`
   if (flat.length + indent.length <= WIDTH && !flat.includes("\n") && (items.length < 2 || flat.length <= 60))
     return flat
