@@ -125,7 +125,7 @@ function agentSocket(target: Target, config: SshConfig): string | undefined {
 /** ssh2 would end the whole connection over an agent that does not answer: it is asked beforehand. */
 function agentProblem(socket: string): Promise<string | undefined> {
   return new Promise(resolve => {
-    const timer = setTimeout(() => resolve("it did not answer within 3 s"), 3000)
+    const timer = setTimeout(() => resolve("it did not answer within 10 s"), 10_000)
     ssh2.createAgent(socket).getIdentities((error, keys) => {
       clearTimeout(timer)
       if (error) resolve((error as NodeJS.ErrnoException).code ?? error.message)

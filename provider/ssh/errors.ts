@@ -62,7 +62,10 @@ interface Outcome {
   stderr: string
 }
 
-/** The command ran and ended with a code that was no answer, or was ended by a signal (`exit` is null then). */
+/**
+ * The command ran and ended with a code that was no answer, or by a signal; then, and when the server did not say
+ * how it ended, `exit` is null.
+ */
 export class RemoteCommandError extends SshError {
   readonly command: Command
   readonly exit: number | null
@@ -71,8 +74,7 @@ export class RemoteCommandError extends SshError {
   readonly stderr: string
 
   constructor(host: string, outcome: Outcome & { exit: number | null; signal: string | null }) {
-    const how =
-      outcome.exit === null ? `was ended by ${outcome.signal}` : `ended with exit code ${outcome.exit}`
+    const how = manner(outcome.exit, outcome.signal)
     super(host, `On ${host}, \`${formatCommand(outcome.command)}\` ${how}${lastLines(outcome)}`)
     this.command = outcome.command
     this.exit = outcome.exit
@@ -172,6 +174,11 @@ export class UploadError extends SshError {
     this.kind = kind
     this.path = path
   }
+}
+
+function manner(exit: number | null, signal: string | null): string {
+  if (exit !== null) return `ended with exit code ${exit}`
+  return signal === null ? "ended without saying how" : `was ended by ${signal}`
 }
 
 const SHOWN_LINES = 20

@@ -90,23 +90,28 @@ export class HostKeyVerifier {
     return this.refusal === undefined
   }
 
-  /** Writes down the key of a host seen for the first time, unless another key was written meanwhile. */
+  /**
+   * Writes down the key of a host seen for the first time, unless another key was written meanwhile.
+   *
+   * @throws ConnectError, which is then the `refusal`, too
+   */
   settle(): void {
     const key = this.#unknown
     const file = this.#rules.files[0]
     if (key === undefined || file === undefined) return
     const now = this.#lookUp().filter(entry => entry.marker === undefined)
     if (now.some(entry => entry.key.equals(key))) return
-    if (now.length > 0) {
-      this.refusal = this.#mismatch(key, now)
-      throw this.refusal
+    if (now.length > 0) throw this.#refuseWith(this.#mismatch(key, now))
+    try {
+      appendKnownHost(file, hostId(this.#rules.host, this.#rules.port), key)
+    } catch (cause) {
+      throw this.#refuseWith(this.#fileError("written to", cause))
     }
-    appendKnownHost(file, hostId(this.#rules.host, this.#rules.port), key)
   }
 
   #lookUp(): KnownHost[] {
     const { host, port, files } = this.#rules
-    const all = readKnownHosts(files)
+    const all = this.#read(files)
     const exact = all.filter(entry => isAbout(entry, hostId(host, port)))
     return exact.some(entry => entry.marker !== "revoked") || port === 22
       ? exact
@@ -114,6 +119,26 @@ export class HostKeyVerifier {
           ...exact,
           ...all.filter(entry => entry.marker !== "cert-authority" && isAbout(entry, hostId(host, 22))),
         ]
+  }
+
+  #read(files: readonly string[]): KnownHost[] {
+    try {
+      return readKnownHosts(files)
+    } catch (cause) {
+      throw this.#fileError("read", cause)
+    }
+  }
+
+  #fileError(what: string, cause: unknown): ConnectError {
+    const { path, code } = cause as NodeJS.ErrnoException
+    const file = path ?? this.#rules.files.join(", ")
+    const message = `A known_hosts file for ${this.#rules.name} cannot be ${what} (${code}): ${file}`
+    return new ConnectError(this.#rules.name, "config", message, { cause })
+  }
+
+  #refuseWith(error: ConnectError): ConnectError {
+    this.refusal = error
+    return error
   }
 
   #refuse(key: Buffer): ConnectError | undefined {

@@ -1,18 +1,18 @@
 import type { Duplex } from "node:stream"
+import { setTimeout as sleep } from "node:timers/promises"
 import type { Client, ClientChannel, SFTPWrapper } from "ssh2"
 import { ConnectionLostError, SshError } from "./errors.ts"
 import { Slots } from "./slots.ts"
 
-/** sshd allows 10 sessions (MaxSessions); two are left for ending what runs in the others. */
+/** sshd allows 10 sessions (MaxSessions); some are left for ending what runs in the others. */
 const SESSIONS = 8
+const SPARE_SESSIONS = 2
 /** After so many milliseconds without a byte from the host the connection counts as lost. */
 const SILENCE = 11_000
 /** How often ssh2 asks for a sign of life; several questions fit into the silence. */
 export const KEEPALIVE_INTERVAL = 3_500
 /** A timer this late means that this machine slept or was busy: the host is given another chance. */
 const LATE = 2_000
-
-const COMMAND = "starting a command"
 
 type Done<T> = (error: Error | undefined, channel: T) => void
 
@@ -25,6 +25,7 @@ export class Link {
   readonly ended: Promise<string>
   readonly #client: Client
   readonly #slots = new Slots(SESSIONS)
+  readonly #spare = new Slots(SPARE_SESSIONS)
 
   /** Takes over a client that has just become ready. */
   constructor(name: string, client: Client, stream: Duplex) {
@@ -36,20 +37,26 @@ export class Link {
   /**
    * Starts a command line in the login shell of the host.
    *
+   * @param doing for the error: "running …"
    * @param attach is called at once with the channel: what a short command says and its end may lie in the
    * very packet that confirms its start, and events are not kept for listeners that come later
    */
-  exec<T>(line: string, attach: (channel: ClientChannel) => T, signal?: AbortSignal): Promise<T> {
-    return this.#session(COMMAND, signal, done => this.#client.exec(line, done), attach)
+  exec<T>(
+    line: string,
+    doing: string,
+    attach: (channel: ClientChannel) => T,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    return this.#session(this.#slots, doing, signal, done => this.#client.exec(line, done), attach)
   }
 
-  /** The same beyond the limit, for ending what keeps the others busy. */
-  execBeyondLimit<T>(line: string, attach: (channel: ClientChannel) => T): Promise<T> {
-    return this.#try(COMMAND, done => this.#client.exec(line, done), attach)
+  /** The same in a spare session, for ending what keeps the others busy. */
+  execSpare<T>(line: string, doing: string, attach: (channel: ClientChannel) => T): Promise<T> {
+    return this.#session(this.#spare, doing, undefined, done => this.#client.exec(line, done), attach)
   }
 
-  sftp<T>(attach: (sftp: SFTPWrapper) => T, signal?: AbortSignal): Promise<T> {
-    return this.#session("starting SFTP", signal, done => this.#client.sftp(done), attach)
+  sftp<T>(doing: string, attach: (sftp: SFTPWrapper) => T, signal?: AbortSignal): Promise<T> {
+    return this.#session(this.#slots, doing, signal, done => this.#client.sftp(done), attach)
   }
 
   /** A byte stream from the host to somewhere else. */
@@ -73,26 +80,34 @@ export class Link {
     clearTimeout(timer)
   }
 
-  /** Within the limit, which a server that allows fewer sessions than sshd does lowers. */
+  /**
+   * Within the limit, which a server that allows fewer sessions than sshd does lowers. sshd counts a session until
+   * it has looked at everything that came with its end, so that even the only one may be refused at first.
+   */
   async #session<C extends ClientChannel | SFTPWrapper, T>(
+    slots: Slots,
     doing: string,
     signal: AbortSignal | undefined,
     start: (done: Done<C>) => unknown,
     attach: (channel: C) => T,
   ): Promise<T> {
+    const pauses = [20, 100, 400]
     for (;;) {
-      await this.#slots.acquire(signal)
+      await slots.acquire(signal)
+      const alone = slots.taken === 1
       try {
         return await this.#try(doing, start, channel => {
           // ssh2's SFTP is an emitter like a channel; its types know the stream's events only on the latter.
-          ;(channel as ClientChannel).once("close", () => this.#slots.release())
+          ;(channel as ClientChannel).once("close", () => slots.release())
           return attach(channel)
         })
       } catch (error) {
-        const again = error instanceof SessionRefusedError && this.#slots.taken > 1
-        if (again) this.#slots.shrink()
-        this.#slots.release()
-        if (!again) throw error
+        const refused = error instanceof SessionRefusedError
+        if (refused && !alone) slots.shrink()
+        slots.release()
+        const pause = alone ? pauses.shift() : 0
+        if (!refused || pause === undefined) throw error
+        await sleep(pause)
       }
     }
   }

@@ -35,11 +35,19 @@ async function openOnce(
   signal: AbortSignal | undefined,
   through: Dialler | undefined,
 ): Promise<Link> {
-  if (signal?.aborted) throw new AbortedError(route.name, "connecting", true)
+  const proceed = (): void => {
+    if (signal?.aborted) throw new AbortedError(route.name, "connecting", true)
+  }
+  proceed()
   const credentials = await gatherCredentials(route.name, route.target, route.config, route.user)
   const verifier = new HostKeyVerifier(route.hostKeys)
-  const reach = (): Promise<Duplex> => (through ? through(signal) : dial(route, signal))
-  return handshake(route, await reach(), verifier, credentials, signal)
+  const reach = async (): Promise<Duplex> => {
+    proceed()
+    return through ? through(signal) : dial(route, signal)
+  }
+  const stream = await reach()
+  proceed()
+  return handshake(route, stream, verifier, credentials, signal)
 }
 
 async function handshake(
@@ -50,6 +58,7 @@ async function handshake(
   signal: AbortSignal | undefined,
 ): Promise<Link> {
   let verified = false
+  let connected = false
   let offered: readonly string[] = []
   const ssh = new NodeSSH()
   const ready = ssh.connect({
@@ -83,25 +92,38 @@ async function handshake(
   try {
     await ready
     if (!client) throw new Error("node-ssh has no client")
+    connected = true
     return new Link(route.name, client, stream)
   } catch (error) {
-    stream.destroy()
     if (signal?.aborted) throw new AbortedError(route.name, "connecting", true)
-    throw verifier.refusal ?? handshakeError(route, error as Failure, verified, credentials, offered)
+    const hungUp = stream.readableEnded || (error as Failure).level === "client-socket"
+    throw (
+      verifier.refusal ?? handshakeError(route, error as Failure, { verified, hungUp, credentials, offered })
+    )
   } finally {
     signal?.removeEventListener("abort", onAbort)
+    if (!connected) stream.destroy()
   }
 }
 
 /** ssh2 says by `level` where it stopped, and by a numeric `code` that the server disconnected (RFC 4253 11.1). */
 type Failure = Error & { level?: string; code?: unknown }
 
+/** How far it came. */
+interface Progress {
+  /** The host proved its key. */
+  verified: boolean
+  /** The other side ended it, and not we. */
+  hungUp: boolean
+  credentials: Credentials
+  /** Methods that the host says it accepts. */
+  offered: readonly string[]
+}
+
 function handshakeError(
   { name, timeout, user }: Route,
   error: Failure,
-  verified: boolean,
-  credentials: Credentials,
-  offered: readonly string[],
+  { verified, hungUp, credentials, offered }: Progress,
 ): ConnectError {
   if (error instanceof ConnectError) return error
   const fail = (kind: ConnectError["kind"], message: string): ConnectError =>
@@ -124,8 +146,13 @@ function handshakeError(
     const message = `${name} refused to authenticate ${user}. Tried: ${tried}.${skipped}${accepts}${said} Check the user, and that the key is in authorized_keys there`
     return fail("auth", message)
   }
-  if (error.level === "handshake")
-    return fail("protocol", `${name} and this machine agree on no SSH connection: ${error.message}`)
+  // node-ssh's own words for a connection that closed before it was ready.
+  if (!hungUp && error.code !== "ETIMEDOUT") {
+    return fail(
+      "protocol",
+      `${name} and this machine do not understand each other: ${error.message}. Check that it is an SSH server`,
+    )
+  }
   const when = verified ? "during authentication" : "before it showed a host key"
   return fail("closed", `${name} closed the connection ${when}. Check that it is an SSH server, and its log`)
 }

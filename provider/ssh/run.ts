@@ -34,7 +34,7 @@ export async function run(
     throw new CommandStartError(link.name, command, why, "")
   }
   const start = (channel: ClientChannel): Running => new Running(channel, elevation, options)
-  const running = await link.exec(line, start, signal).catch(error => {
+  const running = await link.exec(line, doing, start, signal).catch(error => {
     throw signal?.aborted ? new AbortedError(link.name, doing, true) : error
   })
   const interrupted = await running.outcome(timeout, signal)
@@ -144,18 +144,33 @@ class Running {
   async #kill(link: Link, group: string): Promise<void> {
     const command = ["sh", "-c", END_GROUP, "sh", group]
     const line = commandLine(command, { cwd: undefined, env: {}, elevation: this.#elevation })
-    const killer = await link.execBeyondLimit(line, channel => new Running(channel, this.#elevation, {}))
+    const killer = await link.execSpare(
+      line,
+      `ending process group ${group}`,
+      channel => new Running(channel, this.#elevation, {}),
+    )
     await killer.#closed
     if (killer.exit !== 0) throw new Error(`${group} was not ended`)
   }
 }
 
-/** Asks politely, then not; exits with 0 when no process of the group is left. */
+/**
+ * Asks politely, then not; exits with 0 when no process of the group is left. Zombies are none: who should reap
+ * them may take its time, and a signal cannot tell them from the living.
+ */
 const END_GROUP = `
 group=$1
+alive() {
+  for stat in /proc/[0-9]*/stat; do
+    read -r fields 2>/dev/null <"$stat" || continue
+    set -- \${fields##*) }
+    [ "$3" != "$group" ] || [ "$1" = Z ] || return 0
+  done
+  return 1
+}
 for attempt in TERM 1 2 3 4 5 6 7 8 9 KILL 11 12 13 14; do
-  case $attempt in TERM | KILL) kill -s $attempt -- "-$group" 2>/dev/null || exit 0 ;; esac
-  kill -s 0 -- "-$group" 2>/dev/null || exit 0
+  case $attempt in TERM | KILL) kill -s $attempt -- "-$group" 2>/dev/null ;; esac
+  alive || exit 0
   sleep 0.2
 done
 exit 1

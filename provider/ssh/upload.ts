@@ -148,7 +148,7 @@ class Sending {
     const total = this.#source.size
     let acknowledged = start
     onProgress?.(acknowledged, total)
-    const session = await link.sftp(sftp => new SftpSession(sftp), signal)
+    const session = await link.sftp(doing, sftp => new SftpSession(sftp), signal)
     const onAbort = (): void => session.end(new Error("The upload was cancelled"))
     signal?.addEventListener("abort", onAbort, { once: true })
     try {
