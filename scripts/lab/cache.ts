@@ -26,10 +26,10 @@ export async function cached(recipe: Recipe, report: Report): Promise<string> {
   const name = `${recipe.name}-${digest(JSON.stringify(recipe.inputs)).slice(0, 16)}`
   const finished = join(imagesDirectory(), name)
   if (await isDirectory(finished)) return finished
-  await using _ = await lock(name, holder => report(`waiting for ${holder}, which builds it`))
+  await using _ = await lock(recipe.name, holder => report(`waiting for ${holder}, which builds it`))
   if (await isDirectory(finished)) return finished
+  await sweepKilledBuilds(recipe.name)
   const work = `${finished}.building`
-  await rm(work, { recursive: true, force: true })
   await mkdir(work, { recursive: true })
   const wanted = `build the image ${recipe.name}`
   try {
@@ -48,6 +48,15 @@ export async function cached(recipe: Recipe, report: Report): Promise<string> {
   return finished
 }
 
+/** Under the recipe's lock nobody else builds it, so what is being built is what a killed process left. */
+async function sweepKilledBuilds(name: string): Promise<void> {
+  const leftover = new RegExp(`^${name}-[0-9a-f]{16}\\.building$`)
+  const names = await readdir(imagesDirectory()).catch(() => [])
+  for (const found of names.filter(name => leftover.test(name))) {
+    await rm(join(imagesDirectory(), found), { recursive: true, force: true })
+  }
+}
+
 /** Throws `DiskFull` unless the file system of `directory` has that many bytes left for this user. */
 export async function requireRoom(wanted: string, directory: string, needed: number): Promise<void> {
   await mkdir(directory, { recursive: true })
@@ -55,13 +64,13 @@ export async function requireRoom(wanted: string, directory: string, needed: num
   if (available < needed) throw new DiskFull(wanted, directory, available, needed)
 }
 
-/** A digest of all files below a directory: their paths, modes and bytes. */
+/** A digest of all files below a directory, as git keeps them: their paths, bytes, and whether they are programs. */
 export async function digestTree(directory: string): Promise<string> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true })
-  const files = entries.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name))
+  const files = entries.filter(entry => !entry.isDirectory()).map(entry => join(entry.parentPath, entry.name))
   const parts = files.sort().map(async file => {
     const { mode } = await stat(file)
-    return `${file.slice(directory.length)} ${mode & 0o111} ${digest(await readFile(file))}`
+    return `${file.slice(directory.length)} ${mode & 0o100} ${digest(await readFile(file))}`
   })
   return digest((await Promise.all(parts)).join("\n"))
 }

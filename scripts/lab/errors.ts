@@ -73,11 +73,12 @@ export class MachineStopped extends LabError {
   override name = "MachineStopped"
   readonly log: string
 
-  constructor(wanted: string, happened: string, log: string) {
+  constructor(wanted: string, happened: string, log: string, options?: ErrorOptions) {
     super(
       wanted,
       `${happened}${log && `, saying:\n${log}\n`}`,
       "`lab status` shows what runs; `lab up` starts it again",
+      options,
     )
     this.log = log
   }

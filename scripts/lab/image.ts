@@ -1,14 +1,15 @@
-import { cp, readFile, rm } from "node:fs/promises"
+import { cp, mkdir, readFile, rm } from "node:fs/promises"
 import { basename, dirname, join, relative } from "node:path"
 import type { Accelerator } from "./accelerator.ts"
 import { cached, digestTree } from "./cache.ts"
 import { buildDisk } from "./disk.ts"
-import { type Flavour, type FlavourName, flavours } from "./flavours.ts"
+import { type Flavour, type FlavourName, flavours, treeDirectory } from "./flavours.ts"
 import { makeKeys } from "./keys.ts"
 import { guestAddress, type Machine, type MachineSpec, qemuArguments, startMachine } from "./machine.ts"
 import { freePort } from "./ports.ts"
 import { step } from "./progress.ts"
-import { buildRootfs } from "./rootfs.ts"
+import { buildRepositories } from "./repository.ts"
+import { buildRootfs, debsDirectory } from "./rootfs.ts"
 import { run } from "./run.ts"
 import { type Door, runScript, waitForSsh } from "./shell.ts"
 
@@ -23,6 +24,8 @@ export type Image = {
   memory?: string
   /** The keys it answers to at first (`keys.ts`). */
   keys: string
+  /** The RPM repositories that are served to its machines. */
+  repositories?: string
   hardware: Hardware
 }
 
@@ -47,17 +50,26 @@ const gibibyte = 2 ** 30
 /** The bare disk of a flavour: installed, booted once by its own GRUB, and shut down. */
 export async function bareImage(name: FlavourName, hardware: Hardware): Promise<Image> {
   const flavour: Flavour = flavours[name]
-  const sources = ["rootfs.ts", "disk.ts"].map(file => readFile(join(import.meta.dirname, file), "utf8"))
-  const inputs = [flavour, await Promise.all(flavour.trees.map(digestTree)), await Promise.all(sources)]
+  const sources = [
+    ...["rootfs.ts", "disk.ts"],
+    ...(flavour.repository ? ["repository.ts", "specs.ts"] : []),
+  ].map(file => readFile(join(import.meta.dirname, file), "utf8"))
+  const trees = flavour.trees.map(tree => digestTree(treeDirectory(tree)))
+  const inputs = [flavour, await Promise.all(trees), await Promise.all(sources)]
   const directory = await step(`Bare ${name} disk`, report =>
     cached({ name, inputs, room: 5 * gibibyte, build }, report),
   )
-  return imageIn(directory, name, hardware)
+  const image = imageIn(directory, name, hardware)
+  return flavour.repository ? { ...image, repositories: repositoriesIn(directory) } : image
 
   async function build(work: string): Promise<void> {
     const keys = join(work, "keys")
     await makeKeys(keys)
     const tar = await step("Debian's packages", () => buildRootfs(flavour, keys, work))
+    if (flavour.repository) {
+      await step("RPM repositories", () => buildRepositories(debsDirectory(work), repositoriesIn(work), work))
+      await rm(debsDirectory(work), { recursive: true })
+    }
     const disk = await step("File system and GRUB", () => buildDisk(flavour, tar, work))
     await step("First boot", () => firstBoot(flavour, work, disk, keys, hardware))
     await run("pack the disk", ["qemu-img", "convert", "-O", "qcow2", disk, join(work, "disk.qcow2")])
@@ -69,7 +81,11 @@ export async function bareImage(name: FlavourName, hardware: Hardware): Promise<
 
 async function firstBoot(flavour: Flavour, work: string, disk: string, keys: string, hardware: Hardware) {
   const door = { port: await freePort(), keys }
-  const machine = await startMachine(specOf(work, disk, "raw", hardware, door.port), { tied: true })
+  await using place = await scratch(work)
+  const served = flavour.repository && repositoriesIn(work)
+  const machine = await startMachine(specOf(place.directory, disk, "raw", hardware, door.port, served), {
+    tied: true,
+  })
   try {
     await waitForSsh(machine, door.port)
     await runScript("finish the bare machine", door, flavour.firstBoot)
@@ -93,7 +109,7 @@ export async function snapshot(parent: Image, provision: Provision = asItBooted)
   const directory = await step(`Snapshot ${name}`, report =>
     cached({ name, inputs, room: 3 * gibibyte, build }, report),
   )
-  return imageIn(directory, name, hardware, join(directory, "memory"))
+  return { ...parent, ...imageIn(directory, name, hardware), memory: join(directory, "memory") }
 
   async function build(work: string): Promise<void> {
     const keys = join(work, "keys")
@@ -101,7 +117,10 @@ export async function snapshot(parent: Image, provision: Provision = asItBooted)
     const disk = join(work, "disk.qcow2")
     await makeOverlay(parent, disk)
     const door = { port: await freePort(), keys }
-    const machine = await startMachine(specOf(work, disk, "qcow2", hardware, door.port), { tied: true })
+    await using place = await scratch(work)
+    const machine = await startMachine(specOf(place.directory, disk, "qcow2", hardware, door.port), {
+      tied: true,
+    })
     try {
       await waitForSsh(machine, door.port)
       await provision.apply(machine, door)
@@ -111,6 +130,13 @@ export async function snapshot(parent: Image, provision: Provision = asItBooted)
       await machine.powerCut()
     }
   }
+}
+
+/** A place for the sockets and logs of a machine that serves the build alone. */
+async function scratch(work: string) {
+  const directory = join(work, "machine")
+  await mkdir(directory)
+  return { directory, [Symbol.asyncDispose]: () => rm(directory, { recursive: true }) }
 }
 
 const asItBooted: Provision = { name: "booted", inputs: [], apply: async () => {} }
@@ -131,20 +157,22 @@ export const specOf = (
   format: "qcow2" | "raw",
   hardware: Hardware,
   sshPort: number,
+  repositories?: string,
 ): MachineSpec => ({
   directory,
   disk,
   format,
   ...hardware,
   forwards: [{ port: sshPort, address: guestAddress, to: 22 }],
-  packages: [process.execPath, join(import.meta.dirname, "packages.ts")],
+  packages: [process.execPath, join(import.meta.dirname, "packages.ts"), repositories ?? ""],
 })
 
-const imageIn = (directory: string, name: string, hardware: Hardware, memory?: string): Image => ({
+const imageIn = (directory: string, name: string, hardware: Hardware): Image => ({
   name,
   directory,
   disk: join(directory, "disk.qcow2"),
   keys: join(directory, "keys"),
   hardware,
-  ...(memory === undefined ? {} : { memory }),
 })
+
+const repositoriesIn = (directory: string) => join(directory, "repositories")

@@ -83,10 +83,25 @@ export async function startMachine(spec: MachineSpec, options: { tied: boolean }
   child.unref()
   while (ended === undefined) {
     const machine = await findMachine(spec.directory)
-    if (machine && (await machine.answers())) return machine
+    if (machine && (await machine.answers())) return spec.memoryState ? await restored(machine) : machine
     await sleep(20)
   }
-  throw new MachineStopped("start the machine", ended, await lastLines(join(spec.directory, "qemu.log")))
+  throw new MachineStopped("start the machine", ended, await qemuLog(spec.directory))
+}
+
+async function restored(machine: Machine): Promise<Machine> {
+  try {
+    await machine.goOn()
+    return machine
+  } catch (error) {
+    await machine.powerCut()
+    throw new MachineStopped(
+      "restore the machine",
+      "its saved memory does not fit",
+      await qemuLog(machine.directory),
+      { cause: error },
+    )
+  }
 }
 
 /**
@@ -141,6 +156,14 @@ export class Machine {
     return ((await monitor.execute("query-status")) as { status: string }).status
   }
 
+  /** Lets a machine go on that was saved while it stood still, once its memory is read. */
+  async goOn(): Promise<void> {
+    await using monitor = await Monitor.connect(this.socket("monitor.sock"))
+    const state = async () => ((await monitor.execute("query-status")) as { status: string }).status
+    while ((await state()) === "inmigrate") await sleep(20)
+    await monitor.execute("cont")
+  }
+
   /**
    * Writes the machine's memory to `file` and stops the machine for good. Its disk then holds what belongs to
    * that memory: it may be the backing file of overlays, and never be written again.
@@ -189,8 +212,8 @@ export class Machine {
   }
 }
 
-async function lastLines(file: string): Promise<string> {
-  return (await readFile(file, "utf8")).trim().split("\n").slice(-5).join("\n")
+async function qemuLog(directory: string): Promise<string> {
+  return (await readFile(join(directory, "qemu.log"), "utf8")).trim().split("\n").slice(-5).join("\n")
 }
 
 /** QEMU reads its options' values up to a comma; two commas are one. */

@@ -9,15 +9,15 @@ import { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import { $ } from "zx"
 import { LabError } from "./errors.ts"
-import { packagesDirectory, repositoriesDirectory } from "./paths.ts"
+import { packagesDirectory } from "./paths.ts"
 
 /**
  * The web server that guests see at http://10.0.2.9/: `/debian` and `/debian-security` are Debian's archives,
- * fetched from where this machine fetches them and kept; `/rpm/…` are the lab's own RPM repositories.
+ * fetched from where this machine fetches them and kept; `/rpm/…` are the RPM repositories of that directory.
  */
-export function packageServer(): Server {
+export function packageServer(repositories?: string): Server {
   return createServer((request, response) => {
-    answer(request, response).catch(error => {
+    answer(request, response, repositories).catch(error => {
       if (response.headersSent) response.destroy()
       else response.writeHead(502, { "content-type": "text/plain" }).end(`${error.message}\n`)
     })
@@ -41,11 +41,15 @@ export async function servePackages(): Promise<AsyncDisposable & { url: string }
 /** Files of an archive whose name says what is in them: they never change, so they are fetched once. */
 export const isImmutable = (path: string): boolean => /\/(pool|by-hash)\//.test(path)
 
-async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  repositories?: string,
+): Promise<void> {
   const path = normalize(decodeURIComponent(new URL(request.url ?? "/", "http://lab").pathname))
   const [, archive = "", rest = ""] = /^\/([^/]+)\/(.*)$/.exec(path) ?? []
   if (request.method !== "GET" && request.method !== "HEAD") return void response.writeHead(405).end()
-  if (archive === "rpm") return send(join(repositoriesDirectory(), rest), request, response)
+  if (archive === "rpm" && repositories) return send(join(repositories, rest), request, response)
   if (archive !== "debian" && archive !== "debian-security") return void response.writeHead(404).end()
   const file = join(packagesDirectory(), archive, rest)
   if (!(isImmutable(path) && (await exists(file)))) {
@@ -121,5 +125,5 @@ async function upstream(archive: "debian" | "debian-security"): Promise<string> 
 
 // QEMU starts this file once for each connection of a guest, with the connection as standard input and output.
 if (import.meta.main) {
-  packageServer().emit("connection", new Socket({ fd: 0, readable: true, writable: true }))
+  packageServer(process.argv[2]).emit("connection", new Socket({ fd: 0, readable: true, writable: true }))
 }

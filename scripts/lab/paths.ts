@@ -19,8 +19,5 @@ export const labsDirectory = () => join(cacheDirectory(), "labs")
 /** What the guests downloaded, by upstream and path. */
 export const packagesDirectory = () => join(cacheDirectory(), "packages")
 
-/** RPM repositories that the lab made, as served below /rpm. */
-export const repositoriesDirectory = () => join(cacheDirectory(), "repositories")
-
 /** Lock files: kept for ever, since a lock file that is removed can be held twice. */
 export const locksDirectory = () => join(cacheDirectory(), "locks")

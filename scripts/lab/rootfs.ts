@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises"
 import { join } from "node:path"
-import type { Flavour } from "./flavours.ts"
+import { type Flavour, treeDirectory } from "./flavours.ts"
 import { servePackages } from "./packages.ts"
 import { run, shellWord } from "./run.ts"
 
@@ -22,8 +22,9 @@ export async function buildRootfs(flavour: Flavour, keys: string, work: string):
         `--include=${flavour.packages.join(",")}`,
       ],
       ...[
-        `--customize-hook=chroot "$1" sh -eu -c ${shellWord(flavour.setup)}`,
         `--customize-hook=tar-in ${overlay} /`,
+        `--customize-hook=chroot "$1" sh -eu -c ${shellWord(flavour.setup)}`,
+        ...repositoryHooks(flavour, work),
       ],
       ...["bookworm", tar],
       `deb ${server.url}/debian bookworm main`,
@@ -36,6 +37,19 @@ export async function buildRootfs(flavour: Flavour, keys: string, work: string):
   return tar
 }
 
+/** Where the root file system's build leaves the packages of `flavour.repository`. */
+export const debsDirectory = (work: string): string => join(work, "debs")
+
+/** apt knows best what a package needs beyond what this root file system has: it downloads just that. */
+function repositoryHooks({ repository }: Flavour, work: string): string[] {
+  if (!repository) return []
+  const download = "apt-get install --download-only --no-install-recommends --yes"
+  return [
+    `--customize-hook=chroot "$1" ${download} ${repository.join(" ")}`,
+    `--customize-hook=sync-out /var/cache/apt/archives ${debsDirectory(work)}`,
+  ]
+}
+
 /** The flavour's own files and the keys, owned by root, as a tar file that is unpacked over the root. */
 async function overlayArchive(flavour: Flavour, keys: string, work: string): Promise<string> {
   const directory = join(work, "overlay")
@@ -44,8 +58,10 @@ async function overlayArchive(flavour: Flavour, keys: string, work: string): Pro
   const install = (mode: string, from: string, to: string) =>
     run(`lay out ${to}`, ["install", "-m", mode, from, join(directory, to)])
   for (const tree of flavour.trees) {
-    await run(`copy ${tree}`, ["cp", "-rT", "--preserve=mode,links", tree, directory])
+    await run(`copy ${tree}`, ["cp", "-rT", "--preserve=mode,links", treeDirectory(tree), directory])
   }
+  // Whatever umask the checkout was made with.
+  await run("set the files' modes", ["chmod", "-R", "u=rwX,go=rX", directory])
   await run("lay out /root/.ssh", ["chmod", "700", join(directory, "root"), join(directory, "root/.ssh")])
   await install("600", join(keys, "id_ed25519.pub"), "root/.ssh/authorized_keys")
   await install("600", join(keys, "host_ed25519"), "etc/ssh/ssh_host_ed25519_key")

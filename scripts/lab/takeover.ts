@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto"
+import { setTimeout as sleep } from "node:timers/promises"
 import { privateHostKey, publicKey } from "./keys.ts"
 import { type Door, runScript } from "./shell.ts"
 
@@ -22,5 +23,16 @@ sync
 systemctl reload sshd
 `
   await runScript("give the machine its own keys", image, script)
-  await runScript("enter the machine by its own keys", own, "true")
+  await enterByOwnKeys(own)
+}
+
+/** sshd reads its keys anew in its own time: until then it shows the image's key, and then for a moment none. */
+async function enterByOwnKeys(own: Door): Promise<void> {
+  for (const end = Date.now() + 30_000; ; await sleep(100)) {
+    try {
+      return void (await runScript("enter the machine by its own keys", own, "true"))
+    } catch (error) {
+      if (Date.now() > end) throw error
+    }
+  }
 }
