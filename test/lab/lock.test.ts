@@ -1,0 +1,51 @@
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import test from "ava"
+import { lock } from "../../scripts/lab/lock.ts"
+
+const holderProgram = `
+  import { lock } from ${JSON.stringify(join(import.meta.dirname, "../../scripts/lab/lock.ts"))}
+  await lock("shared", () => {})
+  console.log("held")
+  process.stdin.resume()
+`
+
+test.before(async () => {
+  process.env.PULUMI_XEN_CACHE = await mkdtemp(join(tmpdir(), "lab-lock-"))
+})
+
+test.after.always(() => rm(process.env.PULUMI_XEN_CACHE!, { recursive: true }))
+
+test.serial("a lock is let go at the end of its block, and can be taken again without waiting", async t => {
+  const waited: string[] = []
+  {
+    await using _ = await lock("again", holder => waited.push(holder))
+  }
+  await using _ = await lock("again", holder => waited.push(holder))
+  t.deepEqual(waited, [])
+})
+
+test.serial(
+  "who waits is told who holds the lock, and gets it when the holder is killed with kill -9",
+  async t => {
+    const holder = await startHolder()
+    const waited: string[] = []
+    const taken = lock("shared", who => {
+      waited.push(who)
+      holder.kill("SIGKILL")
+    })
+    await using _ = await taken
+    t.deepEqual(waited, [`process ${holder.pid}`])
+  },
+)
+
+async function startHolder(): Promise<ChildProcess> {
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", holderProgram], {
+    stdio: ["pipe", "pipe", "inherit"],
+  })
+  await once(child.stdout!, "data")
+  return child
+}
