@@ -26,18 +26,14 @@ const usage = `A bare rented machine on your own desk.
 
 const commands: Record<string, (options: Options) => Promise<number>> = {
   async up(options) {
-    const hardware = await defaultHardware()
-    const { record, did } = await up({
+    const wish = {
       name: options.name,
       flavour: parseFlavour(options.flavour),
-      hardware: {
-        ...hardware,
-        memory: parseCount("--memory", options.memory),
-        cpus: parseCount("--cpus", options.cpus),
-      },
       forwards: options.forward.map(parseForward),
       boot: options.boot,
-    })
+    }
+    const size = { memory: parseCount("--memory", options.memory), cpus: parseCount("--cpus", options.cpus) }
+    const { record, did } = await up({ ...wish, hardware: { ...(await defaultHardware()), ...size } })
     const happened = { created: "is up", started: "is up again", nothing: "runs already" }[did]
     console.log(`The lab ${record.name} ${happened}: ${describe(record)}`)
     return 0
