@@ -34,10 +34,6 @@ export function parsePackages(sections: Sections, family: Family): PackageFacts 
   const manager = packageManagerOf(lines(sections.get("package-tools")), family)
   const installed = manager === "apt" ? dpkgVersions(sections) : rpmVersions(sections)
   const available = manager === "apt" ? aptCandidates(sections) : rpmCandidates(sections)
-  const held = lines(sections.get("dpkg"))
-    .map(line => line.split("\t"))
-    .filter(([, , , , want]) => want === "hold")
-    .map(([name]) => plainName(name!))
   const xen = [...new Set([...Object.keys(installed), ...Object.keys(available)])]
     .filter(name => XEN_PACKAGE.test(name))
     .sort()
@@ -52,9 +48,12 @@ export function parsePackages(sections: Sections, family: Family): PackageFacts 
     ...(manager === undefined ? {} : { manager }),
     installed,
     available,
-    held,
+    held: manager === "apt" ? dpkgHeld(sections) : rpmHeld(sections),
     xen,
-    broken: lines(sections.get("dpkg-broken")).map(line => plainName(line.split("\t")[2] ?? line)),
+    broken: [
+      ...lines(sections.get("dpkg-broken")).map(line => plainName(line.split("\t")[2] ?? line)),
+      ...lines(sections.get("rpm-broken")),
+    ],
   }
 }
 
@@ -74,6 +73,22 @@ function dpkgVersions(sections: Sections): Record<string, string> {
       .filter(([, , status]) => status === "installed")
       .map(([name, version]) => [plainName(name!), version!]),
   )
+}
+
+function dpkgHeld(sections: Sections): string[] {
+  return lines(sections.get("dpkg"))
+    .map(line => line.split("\t"))
+    .filter(([, , , , want]) => want === "hold")
+    .map(([name]) => plainName(name!))
+}
+
+/** Lines of versionlock ("xen-0:4.17.7-1.el9.*") and of zypper's locks ("solvable_name: xen"). */
+function rpmHeld(sections: Sections): string[] {
+  return lines(sections.get("rpm-held")).flatMap(line => {
+    const locked =
+      /^solvable_name:\s*(\S+)/.exec(line)?.[1] ?? /^([A-Za-z0-9].*?)-(?:\d+:)?\d[^-]*-[^-]+$/.exec(line)?.[1]
+    return locked === undefined ? [] : [locked]
+  })
 }
 
 /** An epoch of 0 is not written by dnf and zypper, and so not here. */

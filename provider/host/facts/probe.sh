@@ -91,6 +91,12 @@ if have dpkg-query && [ -s /var/lib/dpkg/status ]; then
   fi
 fi
 if have rpm && ! [ -s /var/lib/dpkg/status ]; then
+  section rpm-broken
+  rpm -q rpm >/dev/null 2>&1 || rpm -qa 2>&1 >/dev/null | grep -q . && echo "the RPM database"
+  section rpm-held
+  for one in /etc/dnf/plugins/versionlock.list /etc/yum/pluginconf.d/versionlock.list /etc/zypp/locks; do
+    [ -r "$one" ] && cat "$one"
+  done
   section rpm
   # shellcheck disable=SC2086
   rpm -q --qf '%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\n' $xen_rpms "$@" 2>/dev/null | grep "$(printf '\t')"
@@ -175,10 +181,11 @@ for one in /sys/class/watchdog/*/identity; do
   [ -r "$one" ] && section "watchdog $one" && cat "$one"
 done
 for one in /var/lib/pulumi-xen/guard/*/; do files "${one}state" "${one}log"; done
-files /var/lib/pulumi-xen/packages.json /var/lib/pulumi-xen/networks/*.json /var/lib/pulumi-xen/dom0.json \
+for one in /var/lib/pulumi-xen/packages/*.before; do [ -f "$one" ] && section "file $one"; done
+files /var/lib/pulumi-xen/packages/*.json /var/lib/pulumi-xen/packages/*.added /var/lib/pulumi-xen/networks/*.json /var/lib/pulumi-xen/dom0.json \
   /etc/default/xen /etc/default/xendomains /etc/sysconfig/xencommons /etc/sysconfig/xendomains \
   /etc/apt/sources.list.d/pulumi-xen-*.sources /etc/yum.repos.d/pulumi-xen-*.repo /etc/zypp/repos.d/pulumi-xen-*.repo \
-  /etc/apt/preferences.d/pulumi-xen /etc/dnf/plugins/versionlock.list /etc/zypp/locks \
+  /etc/apt/keyrings/pulumi-xen-*.asc /etc/pki/rpm-gpg/pulumi-xen-*.asc \
   /etc/systemd/system.conf.d/pulumi-xen.conf /etc/modules-load.d/pulumi-xen.conf \
   /etc/systemd/system/xenconsoled.service.d/pulumi-xen.conf /etc/logrotate.d/pulumi-xen
 have systemctl && section units &&

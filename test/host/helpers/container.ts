@@ -141,7 +141,8 @@ export class TestHost {
         ],
         ...["--dhcp-range=192.0.2.100,192.0.2.150,10m", "--enable-ra", "--dhcp-range=2001:db8::,ra-only,10m"],
         "--dhcp-option=option:dns-server,192.0.2.53",
-        "--no-ping",
+        // One lease for the host's own MAC address: a bridge that has another one gets none.
+        ...["--no-ping", "--dhcp-host=02:00:00:00:00:07,192.0.2.100"],
       ],
       { stdio: "ignore" },
     )

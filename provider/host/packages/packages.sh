@@ -1,0 +1,84 @@
+# Runs on the host: `sh -s VERB …` on standard input. What every package tool needs and none offers: to say who
+# holds its lock, and to know afterwards what a run has added.
+set -u
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive ZYPP_LOCK_TIMEOUT=600
+records=/var/lib/pulumi-xen/packages
+
+# Locks of apt and dpkg (and of rpm) are fcntl locks, and /proc/locks names who holds them; dnf's, yum's and
+# zypper's are files that hold a process id.
+locks=" /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock \
+ /var/lib/rpm/.rpm.lock /usr/lib/sysimage/rpm/.rpm.lock "
+holds() { # PID: whether one of its open files is one of the locks
+  for open in "/proc/$1/fd"/*; do
+    case $locks in *" $(readlink "$open") "*) return 0 ;; esac
+  done
+  return 1
+}
+holder() {
+  pid=
+  for candidate in $(sed -n 's/^[0-9]*: POSIX  *ADVISORY  *WRITE \([0-9]*\) .*/\1/p' /proc/locks | sort -u); do
+    holds "$candidate" && pid=$candidate && break
+  done
+  [ -n "$pid" ] || for file in /run/yum.pid /run/zypp.pid /var/cache/dnf/metadata_lock.pid /var/lib/dnf/rpmdb_lock.pid \
+    /var/cache/dnf/download_lock.pid; do
+    pid=$(cat "$file" 2>/dev/null) && [ -n "$pid" ] && [ -d "/proc/$pid" ] && break
+    pid=
+  done
+  [ -n "$pid" ] || return 1
+  printf '%s (process %s)\n' "$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | cut -c 1-120)" "$pid"
+}
+await() { # SECONDS
+  left=$1
+  while who=$(holder); do
+    echo "waiting for $who"
+    left=$((left - 1))
+    [ "$left" -gt 0 ] || { echo "another package manager has held its lock for $1 s: $who" >&2; exit 75; }
+    sleep 1
+  done
+}
+installed() {
+  if [ "$1" = dpkg ]; then
+    dpkg-query -W -f '${db:Status-Status} ${binary:Package}\n' | sed -n 's/^[a-z-]*\(installed\|configured\|unpacked\|triggers-[a-z]*\) //p'
+  else
+    rpm -qa --qf '%{NAME}\n' | grep -v '^gpg-pubkey$'
+  fi | sort -u
+}
+# What is there before the first attempt stays written down until an attempt has succeeded, so that one that was
+# killed half-way is still counted.
+note() { # ID DATABASE
+  mkdir -p "$records"
+  [ -f "$records/$1.before" ] && return
+  installed "$2" >"$records/$1.before.new" && sync && mv "$records/$1.before.new" "$records/$1.before"
+}
+count() { # ID DATABASE
+  [ -f "$records/$1.before" ] || return 0
+  touch "$records/$1.added"
+  installed "$2" | comm -13 "$records/$1.before" - | sort -u - "$records/$1.added" >"$records/$1.added.new" &&
+    sync && mv "$records/$1.added.new" "$records/$1.added"
+}
+
+verb=$1
+shift
+case $verb in
+await) await "$1" ;;
+install) # ID DATABASE COMMAND…
+  id=$1 database=$2
+  shift 2
+  await 600
+  note "$id" "$database"
+  "$@" </dev/null
+  code=$?
+  count "$id" "$database"
+  [ "$code" = 0 ] && rm -f "$records/$id.before"
+  exit "$code" ;;
+remove) # ID DATABASE: just what was added; dpkg and rpm refuse what somebody else needs by now
+  id=$1 database=$2
+  await 600
+  count "$id" "$database"
+  [ -s "$records/$id.added" ] || { rm -f "$records/$id.added" "$records/$id.before"; exit 0; }
+  installed "$database" | comm -12 - "$records/$id.added" >"$records/$id.removing"
+  if [ -s "$records/$id.removing" ]; then
+    if [ "$database" = dpkg ]; then xargs dpkg --purge; else xargs rpm -e; fi <"$records/$id.removing" || exit
+  fi
+  rm -f "$records/$id.added" "$records/$id.before" "$records/$id.removing" ;;
+esac

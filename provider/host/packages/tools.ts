@@ -1,0 +1,144 @@
+import { readFileSync } from "node:fs"
+import type { Command } from "../../ssh/command.ts"
+import type { PackageManager } from "../facts/types.ts"
+import type { PackageWanted, RepositoryWanted } from "./wanted.ts"
+
+/** Sent on standard input of `sh -s`; see there. */
+export const PACKAGES_SH = readFileSync(new URL("packages.sh", import.meta.url), "utf8")
+
+/** A package tool: how its things are spelt. All pure. */
+export interface PackageTool {
+  readonly database: "dpkg" | "rpm"
+  /** Fetches what the repositories offer. */
+  readonly refresh: Command
+  /** Names with their versions, and paths of local files. */
+  install(packages: readonly PackageWanted[], files: readonly string[]): Command
+  /** The repository's files by path; the key's text is given where there is one. */
+  repositoryFiles(repository: RepositoryWanted): Record<string, string>
+  /** Makes the tool believe a key that lies at a path; apt needs nothing. */
+  trust(path: string): Command | undefined
+  hold(names: readonly string[]): Command | undefined
+  release(names: readonly string[]): Command | undefined
+  /** Mends a run that was cut off. */
+  readonly repair: readonly Command[]
+  keyPath(repository: string): string
+  /** Extension of its package files. */
+  readonly extension: "deb" | "rpm"
+}
+
+const apt: PackageTool = {
+  database: "dpkg",
+  extension: "deb",
+  refresh: ["apt-get", "-q", "update", "-o", "APT::Update::Error-Mode=any"],
+  install: (packages, files) => [
+    ...[
+      "apt-get",
+      "-q",
+      "-y",
+      "--no-install-recommends",
+      "--allow-downgrades",
+      "--allow-change-held-packages",
+    ],
+    ...["-o", "DPkg::Lock::Timeout=600", "-o", "APT::Status-Fd=1", "-o", "Dpkg::Options::=--force-confold"],
+    "install",
+    ...packages.map(({ name, version }) => (version === undefined ? name : `${name}=${version}`)),
+    ...files,
+  ],
+  repositoryFiles: repository => {
+    const { name, url, suites = ["./"], components = [], key, allowUnsigned } = repository
+    const lines = [
+      "# Written by pulumi-xen. What is changed here by hand is overwritten.",
+      "Types: deb",
+      `URIs: ${url}`,
+      `Suites: ${suites.join(" ")}`,
+      ...(components.length > 0 ? [`Components: ${components.join(" ")}`] : []),
+      ...(key ? [`Signed-By: ${apt.keyPath(name)}`] : []),
+      ...(allowUnsigned ? ["Trusted: yes"] : []),
+    ]
+    return {
+      ...(key ? { [apt.keyPath(name)]: key.armoured } : {}),
+      [`/etc/apt/sources.list.d/pulumi-xen-${name}.sources`]: `${lines.join("\n")}\n`,
+    }
+  },
+  trust: () => undefined,
+  hold: names => ["apt-mark", "hold", ...names],
+  release: names => ["apt-mark", "unhold", ...names],
+  repair: [
+    ["dpkg", "--configure", "-a", "--force-confold"],
+    ["apt-get", "-q", "-y", "-f", "-o", "DPkg::Lock::Timeout=600", "install"],
+  ],
+  keyPath: name => `/etc/apt/keyrings/pulumi-xen-${name}.asc`,
+}
+
+/** dnf, yum and zypper read the same .repo files, from different places. */
+function rpmTool(
+  directory: string,
+  commands: Pick<PackageTool, "refresh" | "install" | "hold" | "release">,
+): PackageTool {
+  const keyPath = (name: string) => `/etc/pki/rpm-gpg/pulumi-xen-${name}.asc`
+  return {
+    ...commands,
+    database: "rpm",
+    extension: "rpm",
+    keyPath,
+    repositoryFiles: ({ name, url, key, allowUnsigned }) => ({
+      ...(key ? { [keyPath(name)]: key.armoured } : {}),
+      [`${directory}/pulumi-xen-${name}.repo`]: [
+        "# Written by pulumi-xen. What is changed here by hand is overwritten.",
+        `[pulumi-xen-${name}]`,
+        `name=pulumi-xen ${name}`,
+        `baseurl=${url}`,
+        "enabled=1",
+        "autorefresh=1",
+        // Each package is checked by its own signature, so the index needs none; pkg_gpgcheck is zypper's word.
+        `gpgcheck=${allowUnsigned ? 0 : 1}`,
+        `pkg_gpgcheck=${allowUnsigned ? 0 : 1}`,
+        "repo_gpgcheck=0",
+        ...(key ? [`gpgkey=file://${keyPath(name)}`] : []),
+        "",
+      ].join("\n"),
+    }),
+    trust: path => ["rpm", "--import", path],
+    repair: [["rpm", "--rebuilddb"]],
+  }
+}
+
+const versioned = ({ name, version }: PackageWanted) => (version === undefined ? name : `${name}-${version}`)
+
+const dnfLike = (program: "dnf" | "yum"): PackageTool =>
+  rpmTool("/etc/yum.repos.d", {
+    refresh: [program, "-q", "-y", "makecache"],
+    install: (packages, files) => [program, "-y", "install", ...packages.map(versioned), ...files],
+    // The versionlock plugin is a package of its own on every EL.
+    hold: names => [program, "versionlock", "add", ...names],
+    release: names => [program, "versionlock", "delete", ...names],
+  })
+
+const zypper = rpmTool("/etc/zypp/repos.d", {
+  refresh: ["zypper", "--non-interactive", "--quiet", "refresh"],
+  install: (packages, files) => [
+    ...[
+      "zypper",
+      "--non-interactive",
+      "install",
+      "--no-recommends",
+      "--oldpackage",
+      "--auto-agree-with-licenses",
+    ],
+    ...packages.map(({ name, version }) => (version === undefined ? name : `${name}=${version}`)),
+    ...files,
+  ],
+  hold: names => ["zypper", "--non-interactive", "addlock", ...names],
+  release: names => ["zypper", "--non-interactive", "removelock", ...names],
+})
+
+const TOOLS: Readonly<Record<PackageManager, PackageTool>> = {
+  apt,
+  dnf: dnfLike("dnf"),
+  yum: dnfLike("yum"),
+  zypper,
+}
+
+export function packageTool(manager: PackageManager): PackageTool {
+  return TOOLS[manager]
+}
