@@ -28,7 +28,8 @@ export class ConnectionPool {
 
   #shared(target: Target, depth: number): Promise<SshConnection> {
     if (this.#closed) throw new TypeError("The connection pool is closed")
-    const key = identity(target)
+    // By depth, so that a chain of jumps that leads back to itself does not wait for itself, but comes to its limit.
+    const key = `${depth} ${identity(target)}`
     const known = this.#connections.get(key)
     if (known) return known
     const made = SshConnection.to(target, { depth, jumpTo: (via, hops) => this.#shared(via, hops) })

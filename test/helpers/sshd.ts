@@ -172,7 +172,8 @@ function start(
     "PasswordAuthentication no",
     "KbdInteractiveAuthentication no",
     "MaxStartups 200:30:300",
-    "Subsystem sftp internal-sftp",
+    // The one keyword that may not be given twice.
+    ...(config.some(line => line.startsWith("Subsystem ")) ? [] : ["Subsystem sftp internal-sftp"]),
   ]
   writeFileSync(file, `${lines.join("\n")}\n`)
   const [first, ...rest] = [...within, program, "-D", "-f", file, "-E", join(directory, "log")]

@@ -1,0 +1,451 @@
+import { spawnSync } from "node:child_process"
+import { createHash, randomBytes } from "node:crypto"
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import test from "ava"
+import { Secret } from "../../provider/secret.ts"
+import {
+  AbortedError,
+  type Connection,
+  ConnectionLostError,
+  ConnectionPool,
+  UploadError,
+  type UploadFailure,
+} from "../../provider/ssh/index.ts"
+import { Saboteur } from "../helpers/saboteur.ts"
+import { type Sshd, startSshd } from "../helpers/sshd.ts"
+
+let sshd: Sshd
+let pool: ConnectionPool
+let host: Connection
+let directory: string
+const mounts: string[] = []
+const MIB = 1024 * 1024
+
+test.before(async () => {
+  sshd = await startSshd()
+  pool = new ConnectionPool()
+  host = await pool.get(sshd.target)
+  directory = mkdtempSync(join(tmpdir(), "upload-"))
+})
+
+test.after.always(async () => {
+  await pool?.close()
+  await sshd?.stop()
+  for (const mount of mounts) spawnSync("umount", [mount])
+  rmSync(directory, { recursive: true, force: true })
+})
+
+let places = 0
+/** An empty directory on the host. */
+function place(): string {
+  const path = join(directory, `place${places++}`)
+  mkdirSync(path)
+  return path
+}
+
+const digest = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex")
+
+for (const size of [0, 1, 1000, 254 * 1024, 254 * 1024 + 1, 5 * MIB + 17]) {
+  test(`${size} bytes arrive whole, from memory and from a file`, async t => {
+    const bytes = randomBytes(size)
+    const at = place()
+    const source = join(directory, `source${size}`)
+    writeFileSync(source, bytes)
+    for (const [name, from] of [
+      ["memory", bytes],
+      ["file", source],
+    ] as const) {
+      const path = join(at, name)
+      t.deepEqual(await host.upload(from, path), { bytes: size, size, sha256: digest(bytes) })
+      t.true(readFileSync(path).equals(bytes))
+      t.is(statSync(path).mode & 0o777, 0o644)
+    }
+    t.deepEqual(readdirSync(at).toSorted(), ["file", "memory"])
+  })
+}
+
+test("what is there already is not sent again, and only its permissions are put right", async t => {
+  const path = join(place(), "kernel")
+  const bytes = randomBytes(MIB)
+  await host.upload(bytes, path, { mode: 0o600 })
+  const before = statSync(path)
+  t.like(await host.upload(bytes, path, { mode: 0o640 }), { bytes: 0, size: MIB, sha256: digest(bytes) })
+  t.is(statSync(path).ino, before.ino)
+  t.is(statSync(path).mode & 0o777, 0o640)
+  t.is(readdirSync(join(path, "..")).length, 1)
+})
+
+test("another file of the same size replaces the one that is there, in one step", async t => {
+  const path = join(place(), "kernel")
+  const [old, fresh] = [randomBytes(MIB), randomBytes(MIB)]
+  await host.upload(old, path)
+  t.like(await host.upload(fresh, path), { bytes: MIB, sha256: digest(fresh) })
+  t.true(readFileSync(path).equals(fresh))
+})
+
+test("progress is told, from nothing to all", async t => {
+  const seen: number[] = []
+  const bytes = randomBytes(2 * MIB)
+  await host.upload(bytes, join(place(), "kernel"), { onProgress: (sent, total) => seen.push(sent / total) })
+  t.is(seen[0], 0)
+  t.is(seen.at(-1), 1)
+  t.deepEqual(
+    seen,
+    seen.toSorted((a, b) => a - b),
+  )
+  t.true(seen.length > 4)
+})
+
+test("a name with everything that a shell could misread is that file's name", async t => {
+  const at = place()
+  const name = 'it\'s $(a) "name" \\ with\nnewline * ? -rf'
+  await host.upload(Buffer.from("x"), join(at, name))
+  await host.writeFile(join(at, `-${name}`), "y")
+  t.deepEqual(readdirSync(at).toSorted(), [`-${name}`, name].toSorted())
+})
+
+interface Failure {
+  what: string
+  kind: UploadFailure
+  pattern: RegExp
+  /** Makes the circumstances, and names the path. */
+  path: () => string
+  source?: () => string
+}
+
+const failures: readonly Failure[] = [
+  {
+    what: "a full file system",
+    kind: "no-space",
+    pattern: /the file system is full/,
+    path: () => join(mount("tmpfs", "-t", "tmpfs", "-o", "size=1m", "tmpfs"), "kernel"),
+  },
+  {
+    what: "a read-only file system",
+    kind: "read-only",
+    pattern: /mounted read-only/,
+    path: () => {
+      const inside = place()
+      const path = mount("bind", "--bind", inside)
+      spawnSync("mount", ["-o", "remount,bind,ro", path])
+      return join(path, "kernel")
+    },
+  },
+  {
+    what: "a directory that does not exist",
+    kind: "no-directory",
+    pattern: /its directory does not exist\. Create it first/,
+    path: () => join(directory, "nowhere", "kernel"),
+  },
+  {
+    what: "a directory under the name",
+    kind: "is-directory",
+    pattern: /there is a directory of that name/,
+    path: () => {
+      const path = join(place(), "kernel")
+      mkdirSync(path)
+      return path
+    },
+  },
+  { what: "a relative path", kind: "path", pattern: /a file's path is absolute/, path: () => "kernel" },
+  {
+    what: "a path that names a directory",
+    kind: "path",
+    pattern: /does not end in a slash/,
+    path: () => "/tmp/",
+  },
+  {
+    what: "a source that does not exist",
+    kind: "source",
+    pattern: /missing: there is no such file/,
+    path: () => join(place(), "kernel"),
+    source: () => join(directory, "missing"),
+  },
+  {
+    what: "a directory as source",
+    kind: "source",
+    pattern: /it is a directory/,
+    path: () => join(place(), "kernel"),
+    source: () => directory,
+  },
+]
+
+let mountNumber = 0
+/** These tests run as root, where real file systems can be made. */
+function mount(name: string, ...args: string[]): string {
+  const path = join(directory, `${name}${mountNumber++}`)
+  mkdirSync(path)
+  const { status, stderr } = spawnSync("mount", [...args, path])
+  if (status !== 0) throw new Error(`mount: ${stderr}`)
+  mounts.push(path)
+  return path
+}
+
+for (const { what, kind, pattern, path: make, source } of failures) {
+  test(`${what}: a sentence, and nothing is left behind`, async t => {
+    const path = make()
+    const at = path.startsWith("/") ? join(path, "..") : place()
+    const before = existsSync(at) ? readdirSync(at) : undefined
+    const error = await t.throwsAsync(host.upload(source?.() ?? randomBytes(4 * MIB), path), {
+      instanceOf: UploadError,
+    })
+    t.is(error?.kind, kind)
+    t.is(error?.path, path)
+    t.regex(error?.message ?? "", pattern)
+    t.true(error?.message.includes(host.name))
+    t.deepEqual(existsSync(at) ? readdirSync(at) : undefined, before)
+  })
+
+  if (source) continue
+  test(`${what}, for a small file: the same sentence`, async t => {
+    const path = make()
+    const at = path.startsWith("/") ? join(path, "..") : place()
+    const before = existsSync(at) ? readdirSync(at) : undefined
+    const error = await t.throwsAsync(host.writeFile(path, Buffer.alloc(2 * MIB)), {
+      instanceOf: UploadError,
+    })
+    t.is(error?.kind, kind)
+    t.regex(error?.message ?? "", pattern)
+    t.deepEqual(existsSync(at) ? readdirSync(at) : undefined, before)
+  })
+}
+
+test("a file that fills the last of the space while it is sent leaves nothing, and the old one stays", async t => {
+  const at = mount("tmpfs", "-t", "tmpfs", "-o", "size=3m", "tmpfs")
+  const path = join(at, "kernel")
+  await host.upload(Buffer.alloc(MIB, 1), path)
+  const error = await t.throwsAsync(host.upload(Buffer.alloc(8 * MIB, 2), path), { instanceOf: UploadError })
+  t.is(error?.kind, "no-space")
+  t.deepEqual(readdirSync(at), ["kernel"])
+  t.true(readFileSync(path).equals(Buffer.alloc(MIB, 1)))
+})
+
+test("a digest that the source does not have is an error, and nothing is left behind", async t => {
+  const at = place()
+  const sha256 = digest(Buffer.from("something else"))
+  const error = await t.throwsAsync(host.upload(randomBytes(MIB), join(at, "kernel"), { sha256 }), {
+    instanceOf: UploadError,
+  })
+  t.is(error?.kind, "digest")
+  t.true(error?.message.includes(sha256))
+  t.deepEqual(readdirSync(at), [])
+})
+
+for (const [what, act] of [
+  ["a reset", "reset"],
+  ["an orderly end", "finish"],
+  ["a network that swallows everything", "freeze"],
+] as const) {
+  test(`an upload that ${what} cuts goes on where it ended, over a new connection`, async t => {
+    const network = await Saboteur.before(sshd.port)
+    const own = new ConnectionPool()
+    t.teardown(async () => {
+      await network.close()
+      await own.close()
+    })
+    const at = place()
+    const bytes = randomBytes(24 * MIB)
+    const connection = await own.get({ ...sshd.target, port: network.port })
+    network.after(10 * MIB, network[act])
+    const result = await connection.upload(bytes, join(at, "kernel"))
+    t.is(result.sha256, digest(bytes))
+    t.true(readFileSync(join(at, "kernel")).equals(bytes))
+    t.deepEqual(readdirSync(at), ["kernel"])
+    t.is(network.connections, 2)
+    // Not all of it was sent twice.
+    t.true(network.sent < 1.5 * bytes.length, `${network.sent}`)
+  })
+}
+
+test("cut at many places, an upload always ends whole or with an error, and leaves no torn file", async t => {
+  const at = place()
+  const path = join(at, "kernel")
+  let bytes: Buffer
+  for (let cut = 1; cut <= 12; cut++) {
+    const network = await Saboteur.before(sshd.port)
+    const own = new ConnectionPool()
+    const connection = await own.get({ ...sshd.target, port: network.port })
+    const act = cut % 2 ? network.reset : network.finish
+    const again = (): void => {
+      act()
+      network.after(cut * 110_000, again)
+    }
+    network.after(cut * 110_000, again)
+    const before = existsSync(path) ? digest(readFileSync(path)) : undefined
+    bytes = randomBytes(1.5 * MIB)
+    const result = await connection.upload(bytes, path).catch((error: unknown) => error)
+    const now = existsSync(path) ? digest(readFileSync(path)) : undefined
+    if (result instanceof Error) {
+      t.true(result instanceof ConnectionLostError || result.name === "ConnectError", `${result}`)
+      t.true(now === before || now === digest(bytes))
+    } else t.is(now, digest(bytes))
+    await network.close()
+    await own.close()
+  }
+})
+
+test("a part that a killed run left is gone on with; one that was altered meanwhile is not believed", async t => {
+  for (const altered of [false, true]) {
+    const at = place()
+    const source = join(directory, `resumed${altered}`)
+    const bytes = randomBytes(16 * MIB)
+    writeFileSync(source, bytes)
+    const controller = new AbortController()
+    const network = await Saboteur.before(sshd.port)
+    const own = new ConnectionPool()
+    const connection = await own.get({ ...sshd.target, port: network.port })
+    // The process that sends "dies": its pool is closed under the upload, and nothing tidies up.
+    network.after(8 * MIB, () => {
+      network.freeze()
+      void own.close()
+    })
+    await t.throwsAsync(connection.upload(source, join(at, "kernel"), { signal: controller.signal }))
+    await network.close()
+    const [part = ""] = readdirSync(at)
+    t.regex(part, /^\.pulumi-xen-.*\.part$/)
+    t.true(statSync(join(at, part)).size > 4 * MIB)
+    if (altered) {
+      const torn = readFileSync(join(at, part))
+      torn[1000] = (torn[1000] ?? 0) ^ 1
+      writeFileSync(join(at, part), torn)
+    }
+    const { bytes: sent } = await host.upload(source, join(at, "kernel"))
+    t.is(sent === bytes.length, altered)
+    t.true(readFileSync(join(at, "kernel")).equals(bytes))
+    t.deepEqual(readdirSync(at), ["kernel"])
+  }
+})
+
+test("an aborted upload leaves nothing behind", async t => {
+  const at = place()
+  const controller = new AbortController()
+  const error = await t.throwsAsync(
+    host.upload(randomBytes(32 * MIB), join(at, "kernel"), {
+      signal: controller.signal,
+      onProgress: sent => sent > MIB && controller.abort(),
+    }),
+    { instanceOf: AbortedError },
+  )
+  t.true(error?.message.includes("kernel"))
+  t.deepEqual(readdirSync(at), [])
+})
+
+test("many who send the same at once all succeed", async t => {
+  const at = place()
+  const source = join(directory, "same")
+  const bytes = randomBytes(4 * MIB)
+  writeFileSync(source, bytes)
+  const results = await Promise.all(Array.from({ length: 5 }, () => host.upload(source, join(at, "kernel"))))
+  t.true(results.every(({ sha256 }) => sha256 === digest(bytes)))
+  t.deepEqual(readdirSync(at), ["kernel"])
+  t.true(readFileSync(join(at, "kernel")).equals(bytes))
+})
+
+test("parts that nobody has written to for an hour are swept away, younger ones stay", async t => {
+  const at = place()
+  const old = join(at, ".pulumi-xen-old.part")
+  const young = join(at, ".pulumi-xen-young.part")
+  for (const part of [old, young]) writeFileSync(part, "x")
+  const hoursAgo = Date.now() / 1000 - 7200
+  utimesSync(old, hoursAgo, hoursAgo)
+  await host.upload(randomBytes(10), join(at, "kernel"))
+  t.deepEqual(readdirSync(at).toSorted(), [".pulumi-xen-young.part", "kernel"])
+})
+
+test("a symbolic link under the part's name is not followed", async t => {
+  const at = place()
+  const victim = join(directory, "victim")
+  writeFileSync(victim, "untouched")
+  const bytes = randomBytes(1000)
+  const id = createHash("sha256")
+    .update(`${digest(bytes)} ${join(at, "kernel")}`)
+    .digest("hex")
+    .slice(0, 16)
+  symlinkSync(victim, join(at, `.pulumi-xen-${id}.part`))
+  await host.upload(bytes, join(at, "kernel"))
+  t.is(readFileSync(victim, "utf8"), "untouched")
+  t.deepEqual(readdirSync(at), ["kernel"])
+})
+
+test("memory does not grow with the file", async t => {
+  const source = join(directory, "large")
+  // Sparse here, and read as zeros.
+  spawnSync("truncate", ["-s", "320M", source])
+  const path = join(place(), "large")
+  let peak = 0
+  const before = process.memoryUsage.rss()
+  await host.upload(source, path, {
+    onProgress: () => {
+      peak = Math.max(peak, process.memoryUsage.rss())
+    },
+  })
+  rmSync(path)
+  t.true(peak - before < 200 * MIB, `${(peak - before) / MIB} MiB more`)
+})
+
+test("a host without SFTP is an error that says so", async t => {
+  const bare = await startSshd({ config: ["Subsystem sftp /bin/false"] })
+  const own = new ConnectionPool()
+  t.teardown(async () => {
+    await own.close()
+    await bare.stop()
+  })
+  const at = place()
+  const error = await t.throwsAsync(
+    (await own.get(bare.target)).upload(Buffer.from("x"), join(at, "kernel")),
+    {
+      instanceOf: UploadError,
+    },
+  )
+  t.is(error?.kind, "unsupported")
+  t.deepEqual(readdirSync(at), [])
+})
+
+for (const [kind, content] of [
+  ["text", "grüße\n"],
+  ["bytes", Buffer.from("grüße\n")],
+  ["a secret", new Secret("grüße\n")],
+] as const) {
+  test(`a small file is written from ${kind}, for its owner alone unless said otherwise`, async t => {
+    const path = join(place(), "small")
+    await host.writeFile(path, content)
+    t.is(readFileSync(path, "utf8"), "grüße\n")
+    t.is(statSync(path).mode & 0o777, 0o600)
+    await host.writeFile(path, "public", { mode: 0o644 })
+    t.is(statSync(path).mode & 0o777, 0o644)
+    t.deepEqual(readdirSync(join(path, "..")), ["small"])
+  })
+}
+
+test("a small file whose connection is cut is written whole or not at all", async t => {
+  const path = join(place(), "small")
+  writeFileSync(path, "old")
+  for (let cut = 1; cut <= 12; cut++) {
+    const network = await Saboteur.before(sshd.port)
+    const own = new ConnectionPool()
+    const connection = await own.get({ ...sshd.target, port: network.port })
+    network.after(cut * 2500, cut % 2 ? network.reset : network.finish)
+    await connection.writeFile(path, Buffer.alloc(30_000, cut)).catch((error: unknown) => {
+      t.true(error instanceof ConnectionLostError, `${error}`)
+    })
+    await network.close()
+    await own.close()
+    const now = readFileSync(path)
+    t.true(now.toString() === "old" || now.length === 30_000)
+  }
+  chmodSync(path, 0o600)
+})
