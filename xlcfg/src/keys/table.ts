@@ -49,25 +49,32 @@ export function keyOf(name: KeyName): Key<unknown> {
 export function nearestKey(name: string): KeyName | undefined {
   let best: { name: KeyName; distance: number } | undefined
   for (const known of Object.keys(keys) as KeyName[]) {
-    const distance = editDistance(name.slice(0, 64), known)
-    if (distance < (best?.distance ?? Math.max(2, Math.ceil(known.length / 3))))
-      best = { name: known, distance }
+    const limit = best?.distance ?? Math.max(2, Math.ceil(known.length / 3))
+    const distance = editDistance(name, known, limit)
+    if (distance < limit) best = { name: known, distance }
   }
   return best?.name
 }
 
-/** How many characters must be added, dropped, exchanged or swapped (Damerau-Levenshtein). */
-function editDistance(a: string, b: string): number {
-  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, column) => column)]
+/**
+ * How many characters must be added, dropped, exchanged or swapped (Damerau-Levenshtein), as far as that is
+ * less than `limit`.
+ */
+function editDistance(a: string, b: string, limit: number): number {
+  if (Math.abs(a.length - b.length) >= limit) return limit
+  let before: number[] = []
+  let above = Array.from({ length: b.length + 1 }, (_, column) => column)
   for (let i = 1; i <= a.length; i++) {
     const row = [i]
     for (let j = 1; j <= b.length; j++) {
-      const change = rows[i - 1]![j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
+      const change = above[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
       const swap =
-        i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? rows[i - 2]![j - 2]! + 1 : change
-      row.push(Math.min(row[j - 1]! + 1, rows[i - 1]![j]! + 1, change, swap))
+        i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? before[j - 2]! + 1 : change
+      row.push(Math.min(row[j - 1]! + 1, above[j]! + 1, change, swap))
     }
-    rows.push(row)
+    if (Math.min(...row) >= limit) return limit
+    before = above
+    above = row
   }
-  return rows[a.length]![b.length]!
+  return above[b.length]!
 }

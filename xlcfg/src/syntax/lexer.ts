@@ -16,8 +16,15 @@ export type Token =
   | "]"
   | "end"
 
-const IDENTIFIER = /[a-z][._0-9a-z]*/y
-const NUMBER = /[0-9][0-9a-fx]*/y
+/** Characters that go on an identifier or a number, by their code. */
+const IDENTIFIER = charactersOf("._0123456789abcdefghijklmnopqrstuvwxyz")
+const NUMBER = charactersOf("0123456789abcdefx")
+
+function charactersOf(characters: string): Uint8Array {
+  const flags = new Uint8Array(128)
+  for (const char of characters) flags[char.charCodeAt(0)] = 1
+  return flags
+}
 
 /** Walks over a text token by token. After {@link next} the fields describe the token it returned. */
 export class Lexer {
@@ -94,10 +101,11 @@ export class Lexer {
     return token
   }
 
-  #word(token: Token, pattern: RegExp, at: number): Token {
-    pattern.lastIndex = at
-    this.value = pattern.exec(this.text)![0]
-    return this.#token(token, at + this.value.length)
+  #word(token: Token, characters: Uint8Array, at: number): Token {
+    let end = at + 1
+    while (characters[this.text.charCodeAt(end)] === 1) end++
+    this.value = this.text.slice(at, end)
+    return this.#token(token, end)
   }
 
   #comment(at: number): Token {

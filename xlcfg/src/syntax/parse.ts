@@ -27,7 +27,6 @@ export function parse(text: string): Document {
   const comments: Comment[] = []
   const assignments: Assignment[] = []
   const lexer: Lexer = new Lexer(text, (start, end) => comments.push({ start, end }))
-  const lists = new Map<string, boolean>()
 
   for (let token = lexer.next(); token !== "end"; token = lexer.next()) {
     if (token === "newline" || token === ";") continue
@@ -38,13 +37,6 @@ export function parse(text: string): Document {
     if (op !== "=" && op !== "+=")
       lexer.fail(`expected = or += after the key ${key}, found ${spell(op, lexer)}`, lexer.start)
     const value = parseValue(lexer)
-    const isList = value.kind === "list"
-    if (op === "+=" && (lists.get(key) ?? isList) !== isList)
-      lexer.fail(
-        `${key} holds a ${isList ? "string" : "list"}; += cannot add a ${isList ? "list" : "string"} to it`,
-        value.start,
-      )
-    lists.set(key, isList)
     assignments.push({ key, op, value, start, end: value.end })
     const after = lexer.next()
     if (after === "end") break
@@ -54,7 +46,21 @@ export function parse(text: string): Document {
         lexer.start,
       )
   }
+  if (assignments.some(({ op }) => op === "+=")) checkSums(lexer, assignments)
   return new Document(text, assignments, comments, lexer.stray)
+}
+
+/** Strings are joined with strings and lists with lists. */
+function checkSums(lexer: Lexer, assignments: readonly Assignment[]): void {
+  const lists = new Map<string, boolean>()
+  for (const { key, op, value } of assignments) {
+    const isList = value.kind === "list"
+    if (op === "+=" && (lists.get(key) ?? isList) !== isList) {
+      const [held, added] = isList ? ["string", "list"] : ["list", "string"]
+      lexer.fail(`${key} holds a ${held}; += cannot add a ${added} to it`, value.start)
+    }
+    lists.set(key, isList)
+  }
 }
 
 /** Parses one value. A stack of open lists, not recursion: a file of `[` must not exhaust ours. */

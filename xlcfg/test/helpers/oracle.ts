@@ -6,9 +6,9 @@ import { promisify } from "node:util"
 
 const source = join(import.meta.dirname, "oracle.c")
 
-/** What Xen's own library is asked: a configuration, a disk specification or a PCI specification, as bytes. */
+/** What Xen's own library is asked: a configuration (`v`: whether it is one), a disk specification or a PCI specification, as bytes. */
 export interface Case {
-  readonly kind: "c" | "d" | "p"
+  readonly kind: "c" | "v" | "d" | "p"
   readonly text: Buffer
 }
 
