@@ -11,11 +11,14 @@ export type Step = { after?: number; frame?: Buffer }
 export class Replay {
   readonly #process: ChildProcess
   readonly #frames: AsyncGenerator<Buffer[]>
+  readonly #closed: Promise<unknown>
   #errors = ""
 
   private constructor(child: ChildProcess) {
     this.#process = child
     this.#frames = records(child.stdout!)
+    this.#closed = once(child, "close")
+    child.stdin!.on("error", () => {}) // it has died: play() says so when the answer does not come
     createInterface(child.stderr!).on("line", line => {
       this.#errors += `${line}\n`
     })
@@ -56,9 +59,9 @@ export class Replay {
 
   /** Ends the process; its exit code and what it said. */
   async end(): Promise<{ code: number | null; errors: string }> {
-    const over = this.#process.exitCode === null ? once(this.#process, "close") : undefined
     this.#process.stdin?.end()
-    await over
+    this.#process.stdout?.resume()
+    await this.#closed
     return { code: this.#process.exitCode, errors: this.#errors }
   }
 }

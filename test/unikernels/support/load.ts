@@ -1,0 +1,6 @@
+// node load.ts URL TOTAL WIDTH keep|close: prints {"failed": [reason…], "slowest": ms} as JSON.
+import { argv } from "node:process"
+import { load } from "./requests.ts"
+
+const [url = "", total = "0", width = "1", connection = "close"] = argv.slice(2)
+console.log(JSON.stringify(await load(url, Number(total), Number(width), connection === "keep")))
