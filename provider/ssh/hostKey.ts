@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto"
+import { type Certificate, readHostCertificate } from "./certificate.ts"
 import { ConnectError } from "./errors.ts"
 import {
   appendKnownHost,
@@ -34,7 +35,8 @@ export function fingerprint(key: Buffer): string {
  */
 export class HostKeyVerifier {
   readonly #rules: HostKeyRules
-  readonly #known: readonly KnownHost[]
+  #known: readonly KnownHost[]
+  #certificateProblem: string | undefined
   readonly #fingerprints: readonly string[]
   #unknown: Buffer | undefined
   /** Why the key was refused. */
@@ -63,9 +65,26 @@ export class HostKeyVerifier {
     return this.#known.filter(entry => entry.marker === "revoked")
   }
 
-  /** True when some plain key is known: no certificate is needed then. */
-  get knowsKey(): boolean {
-    return this.#fingerprints.length > 0 || this.#keys.length > 0
+  /** Believes the plain key in a certificate when an authority vouches for it. */
+  certify(certificate: Buffer | undefined): void {
+    const trusted = this.authorities
+      .map(entry => entry.key)
+      .filter(key => !this.revoked.some(bad => bad.key.equals(key)))
+    const read: Certificate = certificate
+      ? readHostCertificate(certificate, this.#rules.host.toLowerCase(), trusted)
+      : { problem: "the host showed none" }
+    if ("problem" in read) this.#certificateProblem = read.problem
+    else {
+      const { key } = read
+      const entry = {
+        marker: undefined,
+        hosts: "*",
+        type: keyType(key) ?? "",
+        key,
+        where: `certificate ${read.id}`,
+      }
+      this.#known = [...this.#known, entry]
+    }
   }
 
   get #keys(): readonly KnownHost[] {
@@ -151,7 +170,11 @@ export class HostKeyVerifier {
     if (this.#fingerprints.includes(fingerprint(key))) return undefined
     if (this.#keys.some(entry => entry.key.equals(key))) return undefined
     if (pinned !== undefined || this.#keys.length > 0) return this.#mismatch(key, this.#keys)
-    if (policy === "accept-new" && this.authorities.length === 0) {
+    if (this.#certificateProblem !== undefined) {
+      const message = `A certificate authority is trusted for ${name}, and no key, but its certificate cannot be: ${this.#certificateProblem}. It showed ${describe(key)}. Have the authority sign the host's key anew`
+      return new ConnectError(name, "host-certificate", message)
+    }
+    if (policy === "accept-new") {
       if (files.length === 0) {
         const message = `The key of ${name} is to be accepted and written down, but knownHosts names no file`
         return new ConnectError(name, "target", message)

@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream"
 import { setTimeout as sleep } from "node:timers/promises"
 import { NodeSSH } from "node-ssh"
+import { askCertificate } from "./askCertificate.ts"
 import { authHandler, type Credentials, gatherCredentials } from "./credentials.ts"
 import { dial, timedOut } from "./dial.ts"
 import { AbortedError, ConnectError } from "./errors.ts"
@@ -45,6 +46,7 @@ async function openOnce(
     proceed()
     return through ? through(signal) : dial(route, signal)
   }
+  if (verifier.authorities.length > 0) verifier.certify(await askCertificate(await reach(), route.timeout))
   const stream = await reach()
   proceed()
   return handshake(route, stream, verifier, credentials, signal)

@@ -1,5 +1,6 @@
 import { createPrivateKey, type KeyObject, randomBytes } from "node:crypto"
 import ssh2, { type ParsedKey } from "ssh2"
+import { packString } from "./wire.ts"
 
 export type KeyProblem = "encrypted" | "passphrase" | "not-a-key" | "public-key"
 
@@ -67,27 +68,25 @@ function opensshEd25519(key: KeyObject): string {
   const seed = Buffer.from(d ?? "", "base64url")
   const point = Buffer.from(x ?? "", "base64url")
   const check = randomBytes(4)
-  const publicBlob = Buffer.concat([field("ssh-ed25519"), field(point)])
-  const secret = Buffer.concat([check, check, publicBlob, field(Buffer.concat([seed, point])), field("")])
+  const publicBlob = Buffer.concat([packString("ssh-ed25519"), packString(point)])
+  const secret = Buffer.concat([
+    check,
+    check,
+    publicBlob,
+    packString(Buffer.concat([seed, point])),
+    packString(""),
+  ])
   const padding = Buffer.from(Array.from({ length: (8 - (secret.length % 8)) % 8 }, (_, index) => index + 1))
   const one = Buffer.from([0, 0, 0, 1])
   const blob = Buffer.concat([
     Buffer.from("openssh-key-v1\0"),
-    field("none"),
-    field("none"),
-    field(""),
+    packString("none"),
+    packString("none"),
+    packString(""),
     one,
-    field(publicBlob),
-    field(Buffer.concat([secret, padding])),
+    packString(publicBlob),
+    packString(Buffer.concat([secret, padding])),
   ])
   const lines = blob.toString("base64").match(/.{1,70}/g) ?? []
   return ["-----BEGIN OPENSSH PRIVATE KEY-----", ...lines, "-----END OPENSSH PRIVATE KEY-----", ""].join("\n")
-}
-
-/** A string of RFC 4251 section 5: its length, then its bytes. */
-function field(value: string | Buffer): Buffer {
-  const bytes = Buffer.from(value as string)
-  const length = Buffer.alloc(4)
-  length.writeUInt32BE(bytes.length)
-  return Buffer.concat([length, bytes])
 }

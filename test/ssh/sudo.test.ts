@@ -56,6 +56,7 @@ test.before(async () => {
   must("chmod", ["644", `${sshd.keyPath}.pub`])
   pool = new ConnectionPool()
   directory = mkdtempSync(join(tmpdir(), "sudo-"))
+  must("chmod", ["755", directory])
 })
 
 test.after.always(async () => {
@@ -116,7 +117,7 @@ for (const [what, connect] of [
     t.is(spawnSync("pgrep", ["-f", `^sleep ${word}`]).status, 1)
   })
 
-  test(`a user who has sudo ${what} puts files where only root may, and they are root's`, async t => {
+  test.serial(`a user who has sudo ${what} puts files where only root may, and they are root's`, async t => {
     const host = await connect()
     const at = mkdtempSync(join(directory, "root-"))
     const bytes = randomBytes(3_000_000)
@@ -178,9 +179,10 @@ test("sudo: false runs as the user, for a target and for one command", async t =
 test("without sudo a directory of somebody else is a sentence about permission, and nothing is left behind", async t => {
   const host = await as(PLAIN, { sudo: false })
   const at = mkdtempSync(join(directory, "foreign-"))
+  must("chmod", ["755", at])
   for (const attempt of [
-    host.upload(randomBytes(1000), join(at, "kernel")),
-    host.writeFile(join(at, "small"), "x"),
+    () => host.upload(randomBytes(1000), join(at, "kernel")),
+    () => host.writeFile(join(at, "small"), "x"),
   ]) {
     const error = await t.throwsAsync(attempt, { instanceOf: UploadError })
     t.is(error?.kind, "permission")
@@ -189,7 +191,7 @@ test("without sudo a directory of somebody else is a sentence about permission, 
   t.deepEqual(readdirSync(at), [])
 })
 
-test("a staging place that belongs to somebody else is not used", async t => {
+test.serial("a staging place that belongs to somebody else is not used", async t => {
   const uid = spawnSync("id", ["-u", FREE]).stdout.toString().trim()
   const path = `/var/tmp/pulumi-xen-${uid}`
   rmSync(path, { recursive: true, force: true })
@@ -205,14 +207,20 @@ test("a staging place that belongs to somebody else is not used", async t => {
 
 test("the password is in no process's arguments while the command runs, nor in any environment", async t => {
   const host = await as(ASKED, { sudoPassword: password })
-  const running = host.run(["sleep", "1"])
-  await sleep(500)
-  const seen = readdirSync("/proc")
-    .filter(name => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .flatMap(pid => ["cmdline", "environ"].map(file => read(`/proc/${pid}/${file}`)))
-  t.true(seen.some(text => text.includes("sleep\x001")))
+  const controller = new AbortController()
+  const running = host.run(["sleep", "5551"], { signal: controller.signal })
+  const all = (): string[] =>
+    readdirSync("/proc")
+      .filter(name => /^\d+$/.test(name) && Number(name) !== process.pid)
+      .flatMap(pid => ["cmdline", "environ"].map(file => read(`/proc/${pid}/${file}`)))
+  let seen = all()
+  while (!seen.some(text => text.startsWith("sleep\u00005551"))) {
+    await sleep(20)
+    seen = [...seen, ...all()]
+  }
   t.false(seen.some(text => text.includes(PASSWORD)))
-  await running
+  controller.abort()
+  await t.throwsAsync(running)
 })
 
 function read(path: string): string {
