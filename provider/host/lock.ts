@@ -7,6 +7,8 @@ export const LOCK_PATH = "/var/lib/pulumi-xen/lock"
 export interface LockOptions {
   /** Who we are, for the others: "www1 by anna@laptop, pid 4711". */
   readonly holder: string
+  /** Where the lock lies. Default: LOCK_PATH. */
+  readonly path?: string
   readonly signal?: AbortSignal
   /** Told every five seconds who is being waited for. */
   readonly onStatus?: (text: string) => void
@@ -50,10 +52,10 @@ export async function withHostLock<Result>(
   options: LockOptions,
   work: () => Promise<Result>,
 ): Promise<Result> {
-  const { holder, signal, onStatus = () => {}, wait = 600 } = options
+  const { holder, path = LOCK_PATH, signal, onStatus = () => {}, wait = 600 } = options
   const began = Date.now()
   for (;;) {
-    const attempt = await tryHold(connection, holder, signal)
+    const attempt = await tryHold(connection, path, holder, signal)
     if (attempt.held) {
       try {
         return await work()
@@ -72,11 +74,16 @@ type Attempt =
   | { readonly held: true; readonly release: () => Promise<void> }
   | { readonly held: false; readonly by: string }
 
-async function tryHold(connection: Connection, holder: string, signal?: AbortSignal): Promise<Attempt> {
+async function tryHold(
+  connection: Connection,
+  path: string,
+  holder: string,
+  signal?: AbortSignal,
+): Promise<Attempt> {
   const ending = new AbortController()
   const both = signal ? AbortSignal.any([signal, ending.signal]) : ending.signal
   const { promise: held, resolve } = Promise.withResolvers<true>()
-  const ended = connection.run(["sh", "-c", HOLD, "sh", LOCK_PATH, holder], {
+  const ended = connection.run(["sh", "-c", HOLD, "sh", path, holder], {
     expect: [0, HELD_BY_ANOTHER],
     keep: "tail",
     signal: both,

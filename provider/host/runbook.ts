@@ -37,7 +37,7 @@ function section(step: Step, at: number): string {
 /** Commands that follow each other are one block. */
 function joinCommands(blocks: readonly string[]): string[] {
   const joined: string[] = []
-  for (const block of blocks) {
+  for (const block of blocks.filter(text => text !== "")) {
     const last = joined.at(-1)
     if (last?.startsWith("```sh\n") && block.startsWith("```sh\n"))
       joined[joined.length - 1] = `${last.slice(0, -3)}${block.slice(6)}`
@@ -49,7 +49,8 @@ function joinCommands(blocks: readonly string[]): string[] {
 function markdown(action: Action): string {
   switch (action.kind) {
     case "run":
-      return fenced("sh", [environment(action.env), quoteCommand(action.command)].join(""))
+      if (action.byHand?.length === 0) return ""
+      return fenced("sh", [environment(action.env), quoteCommand(action.byHand ?? action.command)].join(""))
     case "remove":
       return fenced("sh", quoteCommand(["rm", "-f", action.path]))
     case "upload":

@@ -8,6 +8,8 @@ export interface RunAction {
   readonly env?: Readonly<Record<string, string>>
   readonly stdin?: string | Secret
   readonly expect?: readonly number[]
+  /** What a person would type for it in a runbook, `[]` for nothing; default: the command itself. */
+  readonly byHand?: Command
   /** Milliseconds until the command counts as hung. Default 600,000. */
   readonly timeout?: number
 }

@@ -1,3 +1,5 @@
+import type { Command } from "../../ssh/command.ts"
+import { lines } from "../facts/sections.ts"
 import type { HostFacts } from "../facts/types.ts"
 import { RECORDS, readRecord, recordPath, recordText } from "../records.ts"
 import { type Refusal, refusal } from "../refusal.ts"
@@ -26,8 +28,8 @@ export interface PackagesRecord {
 const recordName = (id: string) => `packages/${id}`
 
 /** A verb of packages.sh. Installing may take as long as a slow mirror does. */
-function helper(verb: string, ...words: string[]): RunAction {
-  return run(["sh", "-s", verb, ...words], { stdin: PACKAGES_SH, timeout: 3_600_000 })
+function helper(byHand: Command, verb: string, ...words: string[]): RunAction {
+  return run(["sh", "-s", verb, ...words], { stdin: PACKAGES_SH, timeout: 3_600_000, byHand })
 }
 
 /** Names whose versions the facts must hold for this plan. */
@@ -88,7 +90,7 @@ export function planPackages(facts: HostFacts, wanted: PackagesWanted): Plan {
 
 function repairStep(tool: PackageTool, broken: readonly string[]): Step {
   return step(`Mend a package run that was cut off (${broken.join(", ")})`, [
-    helper("await", "600"),
+    helper([], "await", "600"),
     ...tool.repair.map(command => run(command, { env: { DEBIAN_FRONTEND: "noninteractive" } })),
   ])
 }
@@ -109,11 +111,7 @@ function repositoryStep(
     repositories.length > 0
       ? `Add the package repositories ${repositories.map(({ name, url }) => `${name} (${url})`).join(", ")}`
       : "Remove package repositories",
-    [
-      ...changed.map(([path, content]) => write(path, content)),
-      ...trust,
-      ...stale.map(path => remove(path)),
-    ],
+    [...changed.map(([path, content]) => write(path, content)), ...trust, ...stale.map(path => remove(path))],
     {
       undo: changed.map(([path]) => remove(path)),
       ...(unsigned.length > 0
@@ -144,15 +142,18 @@ function installStep(
     `Install ${names.join(", ")}`,
     [
       ...uploads,
-      helper("await", "600"),
+      helper([], "await", "600"),
       // Lists that were never fetched know no package; those of a new repository do not exist yet.
       ...(packages.length > 0 || refresh || repositories.length > 0
         ? [run(tool.refresh, { timeout: 900_000 })]
         : []),
-      helper("install", id, tool.database, ...words),
+      helper(words, "install", id, tool.database, ...words),
       ...files.map(({ name }) => remove(landed(name))),
     ],
-    { undo: [helper("remove", id, tool.database)], progress: packageProgress },
+    {
+      undo: [helper(tool.remove(names.map(name => name.split(" ")[0]!)), "remove", id, tool.database)],
+      progress: packageProgress,
+    },
   )
 }
 
@@ -172,7 +173,7 @@ export function planPackagesRemoval(facts: HostFacts, id: string): Plan {
       : []),
     ...(added !== undefined || begun
       ? [
-          step("Remove the packages that were added", [helper("remove", id, tool.database)], {
+          step("Remove the packages that were added", [helper(tool.remove(lines(added)), "remove", id, tool.database)], {
             progress: packageProgress,
           }),
         ]

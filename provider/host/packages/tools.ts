@@ -13,6 +13,8 @@ export interface PackageTool {
   readonly refresh: Command
   /** Names with their versions, and paths of local files. */
   install(packages: readonly PackageWanted[], files: readonly string[]): Command
+  /** Removes these and nothing else: refused where something needs them. */
+  remove(names: readonly string[]): Command
   /** The repository's files by path; the key's text is given where there is one. */
   repositoryFiles(repository: RepositoryWanted): Record<string, string>
   /** Makes the tool believe a key that lies at a path; apt needs nothing. */
@@ -60,6 +62,7 @@ const apt: PackageTool = {
       [`/etc/apt/sources.list.d/pulumi-xen-${name}.sources`]: `${lines.join("\n")}\n`,
     }
   },
+  remove: names => ["dpkg", "--purge", ...names],
   trust: () => undefined,
   hold: names => ["apt-mark", "hold", ...names],
   release: names => ["apt-mark", "unhold", ...names],
@@ -79,6 +82,7 @@ function rpmTool(
   return {
     ...commands,
     database: "rpm",
+    remove: names => ["rpm", "-e", ...names],
     extension: "rpm",
     keyPath,
     repositoryFiles: ({ name, url, key, allowUnsigned }) => ({

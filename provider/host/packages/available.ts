@@ -1,0 +1,48 @@
+import type { Connection } from "../../ssh/index.ts"
+import { readFacts } from "../facts/probe.ts"
+import type { HostFacts } from "../facts/types.ts"
+import { type Refusal, refusal } from "../refusal.ts"
+import { PACKAGES_SH, packageTool } from "./tools.ts"
+import type { PackageWanted } from "./wanted.ts"
+
+/**
+ * Names that no repository of the host offers, each refused. The lists are fetched first: a fresh machine has
+ * none, and would seem to have no packages at all.
+ */
+export async function refuseUnavailable(
+  connection: Connection,
+  facts: HostFacts,
+  packages: readonly PackageWanted[],
+  signal: AbortSignal,
+): Promise<Refusal[]> {
+  const { manager, installed } = facts.packages
+  const missing = packages.filter(({ name }) => installed[name] === undefined).map(({ name }) => name)
+  if (manager === undefined || missing.length === 0) return []
+  await connection.run(["sh", "-s", "await", "600"], { stdin: PACKAGES_SH, timeout: 700_000, signal })
+  await connection.run(packageTool(manager).refresh, { timeout: 900_000, keep: "tail", signal })
+  const { available } = (await readFacts(connection, { depth: "full", packages: missing, signal })).packages
+  return missing
+    .filter(name => available[name] === undefined)
+    .map(name =>
+      refusal(
+        /^xen(-|$)/.test(name) ? "no-xen-package" : "package-missing",
+        `The package repositories of ${facts.os.prettyName} offer no package ${name}.`,
+        "Add a repository that has it, or correct the name.",
+      ),
+    )
+}
+
+/** Xen and what updates of its guests need, by the names that the distribution gives them. */
+export function xenPackages({ os }: HostFacts): PackageWanted[] {
+  const names = {
+    debian: ["xen-system-amd64", "nftables"],
+    // nftables is part of every EL.
+    el: ["xen"],
+    suse: ["xen", "xen-tools"],
+    other: [],
+  }[os.family]
+  return names.map(name => ({ name }))
+}
+
+/** Names that `xenPackages` may give: what the facts must hold beside Xen's own. */
+export const XEN_COMPANIONS = ["nftables"]

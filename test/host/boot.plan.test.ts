@@ -1,0 +1,278 @@
+import test from "ava"
+import fc from "fast-check"
+import { readAssignment, setAssignments } from "../../provider/host/boot/assignments.ts"
+import { planBootHold, planDom0, planDom0Removal, rebootReasons } from "../../provider/host/boot/dom0.ts"
+import { missingProof } from "../../provider/host/boot/proof.ts"
+import { refuseDom0 } from "../../provider/host/boot/refusals.ts"
+import type { Dom0Wanted } from "../../provider/host/boot/wanted.ts"
+import type { HostFacts } from "../../provider/host/facts/types.ts"
+import type { Plan, Step } from "../../provider/host/step.ts"
+import { hostFacts, PLAIN_ENTRY, XEN_ENTRY } from "./helpers/facts.ts"
+
+const WANTED: Dom0Wanted = { memory: 1024 }
+const PLAIN = {
+  id: PLAIN_ENTRY,
+  title: "Debian GNU/Linux",
+  xen: false,
+  recovery: false,
+  linux: "/boot/vmlinuz-6.1.0-42-amd64",
+}
+const XEN = { ...PLAIN, id: XEN_ENTRY, title: "Debian GNU/Linux, with Xen hypervisor", xen: true }
+
+/** Xen's packages are installed, the boot is held. */
+const installed = () =>
+  hostFacts({
+    packages: { xen: [{ name: "xen-system-amd64", installed: "4.17.7" }] },
+    boot: { grub: { entries: [PLAIN, XEN], followsSaved: true, environment: { saved_entry: PLAIN_ENTRY } } },
+    files: {
+      "/etc/default/xen": "XENSTORED_ARGS=\n",
+      "/etc/default/xendomains": "XENDOMAINS_SAVE=/var/lib/xen/save\nXENDOMAINS_RESTORE=true\n",
+    },
+  })
+
+/** What the plan writes is there, and Xen runs with it. */
+function running(facts: HostFacts, plan: Plan, saved = XEN_ENTRY): HostFacts {
+  const files: Record<string, string> = { ...facts.files }
+  const defaults: Record<string, string> = { ...facts.boot.grub!.defaults }
+  for (const action of plan.flatMap(({ actions }) => actions)) {
+    if (action.kind !== "write") continue
+    if (action.path.startsWith("/etc/default/grub")) defaults[action.path] = action.content as string
+    else files[action.path] = action.content as string
+  }
+  return {
+    ...facts,
+    files,
+    boot: {
+      ...facts.boot,
+      bootId: "22222222-2222-4222-8222-222222222222",
+      commandLine: "placeholder root=/dev/vda1 ro quiet panic=30",
+      grub: { ...facts.boot.grub!, defaults, environment: { saved_entry: saved } },
+    },
+    xen: {
+      version: "4.17.7",
+      controlDomain: true,
+      capabilities: [],
+      virtCaps: ["pv", "hvm"],
+      commandLine: "placeholder dom0_mem=1024M,max:1024M",
+      totalMemory: 8191,
+      domains: [],
+    },
+  }
+}
+
+const titles = (plan: Plan) => plan.map(({ title }) => title)
+const commands = (step: Step) =>
+  step.actions.flatMap(one => (one.kind === "run" ? [one.command.join(" ")] : []))
+
+test("before Xen is installed the boot is held where it is", t => {
+  const [step] = planBootHold(hostFacts())
+  t.is(step?.title, 'Keep "Debian GNU/Linux" the entry that boots')
+  t.deepEqual(commands(step!), [`grub-set-default --boot-directory=/boot ${PLAIN_ENTRY}`, "update-grub"])
+  const written = step!.actions.flatMap(one =>
+    one.kind === "write" ? [[one.path, String(one.content)] as const] : [],
+  )
+  t.regex(written[0]?.[1] ?? "", /^XEN_OVERRIDE_GRUB_DEFAULT=0\nGRUB_DEFAULT="saved"$/m)
+  const held = hostFacts({
+    boot: {
+      grub: {
+        followsSaved: true,
+        environment: { saved_entry: PLAIN_ENTRY },
+        defaults: Object.fromEntries(written),
+      },
+    },
+  })
+  t.deepEqual(planBootHold(held), [], "held once is held")
+})
+
+test("Xen is booted once, on trial; plain Linux stays the default until somebody has come in", t => {
+  const plan = planDom0(installed(), WANTED)
+  t.deepEqual(titles(plan), [
+    "Log the guests' consoles, let guests shut down instead of being saved, watch over dom0",
+    "Restart into Xen",
+  ])
+  const trial = plan[1]!
+  t.is(trial.risk, "boot")
+  const [first, regenerate, once] = commands(trial)
+  t.is(first, `grub-set-default --boot-directory=/boot ${PLAIN_ENTRY}`)
+  t.is(regenerate, "update-grub")
+  t.regex(once ?? "", /grub-reboot "\$2" "\$entry"/)
+  t.is(trial.guard?.restart, "after-trial")
+  t.regex(trial.guard?.keep?.[0]?.join(" ") ?? "", /grub-set-default "\$2" "\$entry"/)
+  t.deepEqual(
+    trial.guard?.after.map(command => command[0]),
+    ["update-grub", "grub-set-default", "grub-editenv"],
+  )
+})
+
+test("a second run does nothing", t => {
+  const facts = installed()
+  const after = running(facts, planDom0(facts, WANTED))
+  t.deepEqual(titles(planDom0(after, WANTED)), [])
+  t.deepEqual(missingProof(after, WANTED, facts.boot.bootId), [])
+})
+
+test("other options restart once more, and fall back to the Xen that ran", t => {
+  const facts = installed()
+  const after = running(facts, planDom0(facts, WANTED))
+  const plan = planDom0(after, { memory: 2048 })
+  t.deepEqual(titles(plan), ["Restart with other options for Xen and dom0"])
+  t.is(
+    plan[0]?.note,
+    "Xen runs without dom0_mem=2048M,max:2048M. Xen still runs with dom0_mem=1024M,max:1024M.",
+  )
+  t.is(plan[0]?.guard?.restart, "always")
+  t.true(plan[0]?.guard?.after.some(command => command.at(-1) === XEN_ENTRY))
+})
+
+test("a proven Xen that is not the default becomes it, without a restart", t => {
+  const facts = installed()
+  const after = running(facts, planDom0(facts, WANTED), PLAIN_ENTRY)
+  t.deepEqual(titles(planDom0(after, WANTED)), ["Make Xen the entry that boots"])
+})
+
+test("a removal gives every file back and restarts into plain Linux", t => {
+  const facts = installed()
+  t.deepEqual(planDom0Removal(facts), [])
+  const removal = planDom0Removal(running(facts, planDom0(facts, WANTED)))
+  t.deepEqual(
+    removal.map(({ risk }) => risk),
+    ["none", "reboot"],
+  )
+  const back = removal[0]!.actions.flatMap(one => (one.kind === "write" ? [[one.path, one.content]] : []))
+  t.deepEqual(Object.fromEntries(back), facts.files)
+})
+
+test("on EL the options are lines of /etc/default/grub, and GRUB's commands have their names", t => {
+  const facts = hostFacts({
+    os: { family: "el", id: "rocky" },
+    boot: {
+      grub: {
+        prefix: "grub2",
+        directory: "/boot/grub2",
+        config: "/boot/grub2/grub.cfg",
+        followsSaved: true,
+        environment: { saved_entry: PLAIN_ENTRY },
+        entries: [PLAIN, XEN],
+        defaults: { "/etc/default/grub": "GRUB_DEFAULT=saved\nGRUB_TIMEOUT=5\n" },
+      },
+    },
+  })
+  const trial = planDom0(facts, { ...WANTED, watchdog: false }).at(-1)!
+  t.deepEqual(commands(trial).slice(0, 2), [
+    `grub2-set-default --boot-directory=/boot ${PLAIN_ENTRY}`,
+    "grub2-mkconfig -o /boot/grub2/grub.cfg",
+  ])
+  const file = trial.actions.find(one => one.kind === "write" && one.path === "/etc/default/grub")
+  t.is(
+    file?.kind === "write" ? file.content : "",
+    'GRUB_DEFAULT="saved"\nGRUB_TIMEOUT=5\nGRUB_CMDLINE_XEN_DEFAULT="dom0_mem=1024M,max:1024M"\n' +
+      'GRUB_CMDLINE_LINUX_XEN_REPLACE_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT panic=30 rd.shell=0 rd.emergency=reboot"\n',
+  )
+})
+
+const REFUSED: [string, HostFacts, Dom0Wanted, string, RegExp][] = [
+  [
+    "a user without root or sudo",
+    hostFacts({ user: { name: "anna", root: false, sudo: false } }),
+    WANTED,
+    "root",
+    /anna is not root/,
+  ],
+  [
+    "an unsupported system",
+    hostFacts({ packages: { manager: undefined as never }, os: { prettyName: "Slackware" } }),
+    WANTED,
+    "os",
+    /Slackware/,
+  ],
+  ["no Xen in the repositories", hostFacts(), WANTED, "no-xen-package", /repositories offer/],
+  [
+    "more memory than the machine has",
+    installed(),
+    { memory: 9000 },
+    "memory",
+    /9000 MiB, but the machine has 8192 MiB/,
+  ],
+  ["too little memory", installed(), { memory: 64 }, "memory", /would not boot/],
+  [
+    "a CPU without VT-x",
+    { ...installed(), cpu: { count: 1, model: "old" } },
+    { ...WANTED, hvm: true },
+    "cpu",
+    /VT-x/,
+  ],
+  ["a full /boot", hostFacts({ boot: { bootFree: 3 } }), WANTED, "boot-full", /3 MiB left/],
+  [
+    "a grubenv on LVM",
+    hostFacts({
+      boot: {
+        grub: { environmentWritable: false, environmentProblem: "grubenv lies on /dev/mapper/vg-root" },
+      },
+    }),
+    WANTED,
+    "grubenv",
+    /one-shot/,
+  ],
+  [
+    "a menu that never forgets a one-shot entry",
+    hostFacts({ boot: { grub: { clearsNext: false } } }),
+    WANTED,
+    "grubenv",
+    /for ever/,
+  ],
+  [
+    "no GRUB",
+    { ...hostFacts(), boot: { ...hostFacts().boot, grub: undefined as never } },
+    WANTED,
+    "boot-loader",
+    /No GRUB/,
+  ],
+  [
+    "a restart against the policy",
+    installed(),
+    { ...WANTED, reboot: "refuse" },
+    "reboot",
+    /Xen is not running/,
+  ],
+  ["an option with a blank", installed(), { ...WANTED, xenOptions: ["a b"] }, "input", /"a b"/],
+]
+
+for (const [what, facts, wanted, code, words] of REFUSED)
+  test(`refused before anything is changed: ${what}`, t => {
+    const refusals = refuseDom0(facts, wanted)
+    t.true(
+      refusals.some(one => one.code === code && words.test(`${one.problem} ${one.remedy}`)),
+      JSON.stringify(refusals),
+    )
+  })
+
+test("what is fit is not refused, and one that runs needs no restart", t => {
+  t.deepEqual(refuseDom0(installed(), WANTED), [])
+  const facts = installed()
+  const after = running(facts, planDom0(facts, WANTED))
+  t.deepEqual(rebootReasons(after, WANTED), [])
+  t.deepEqual(refuseDom0(after, { ...WANTED, reboot: "refuse" }), [])
+})
+
+test("an assignment that was set is read back, set twice is set once, and other lines stay", t => {
+  const value = fc.string({ unit: fc.constantFrom(..."abc019 =,:/._-") }).map(text => text.trim())
+  const other = fc.constantFrom(
+    "# a comment",
+    "OTHER=1",
+    "",
+    "  GRUB_X=old",
+    "export GRUB_X='older'",
+    "GRUB_XY=no",
+  )
+  fc.assert(
+    fc.property(fc.array(other), value, (lines, wanted) => {
+      const text = lines.map(line => `${line}\n`).join("")
+      const once = setAssignments(text, { GRUB_X: wanted })
+      t.is(readAssignment(once, "GRUB_X"), wanted)
+      t.is(setAssignments(once, { GRUB_X: wanted }), once)
+      const rest = (lines: string) => lines.split("\n").filter(line => !/^\s*(export )?GRUB_X=/.test(line))
+      t.deepEqual(rest(once), rest(text))
+      t.is(readAssignment(setAssignments(once, { GRUB_X: undefined }), "GRUB_X"), undefined)
+    }),
+  )
+})

@@ -1,0 +1,235 @@
+import test from "ava"
+import fc from "fast-check"
+import type { HostFacts } from "../../provider/host/facts/types.ts"
+import { bridgeRecord, planBridge, planBridgeRemoval } from "../../provider/host/network/bridge.ts"
+import { withoutInterface } from "../../provider/host/network/ifupdown.ts"
+import { contains, isCidr, isFarGateway } from "../../provider/host/network/prefix.ts"
+import { refuseBridge } from "../../provider/host/network/refusals.ts"
+import type { BridgeWanted } from "../../provider/host/network/wanted.ts"
+import type { Step } from "../../provider/host/step.ts"
+import { hostFacts } from "./helpers/facts.ts"
+
+const WANTED: BridgeWanted = { name: "xenbr0", uplink: "eth0" }
+
+/** The host after the step's files were written, and its bridge came up. */
+function afterwards(facts: HostFacts, step: Step): HostFacts {
+  const written: Record<string, string> = {}
+  for (const action of step.actions)
+    if (action.kind === "write") written[action.path] = action.content as string
+  const [lo, eth0] = facts.network.links
+  return hostFacts({
+    ...facts,
+    files: { ...facts.files, ...written },
+    network: {
+      ...facts.network,
+      files: { ...facts.network.files, ...written },
+      uplink: "xenbr0",
+      links: [
+        lo!,
+        { ...eth0!, controller: "xenbr0", addresses: [] },
+        { ...eth0!, name: "xenbr0", kind: "bridge", bridge: { stp: false, forwardDelay: 0 } },
+      ],
+      routes: facts.network.routes.map(route => ({ ...route, link: "xenbr0" })),
+    },
+  } as Partial<HostFacts> as never)
+}
+
+test("ifupdown: the uplink's stanza moves to the bridge, and everything else in the file stays", t => {
+  const facts = hostFacts()
+  const plan = planBridge(facts, WANTED)
+  t.is(plan.length, 1)
+  const step = plan[0]!
+  t.is(step.risk, "network")
+  t.is(step.title, "Make the bridge xenbr0 with eth0 as its port")
+  t.is(step.note, "The host has on it: 46.43.42.130/25, gateway 46.43.42.129.")
+  const written = Object.fromEntries(
+    step.actions.flatMap(one => (one.kind === "write" ? [[one.path, one.content]] : [])),
+  )
+  t.is(
+    written["/etc/network/interfaces"],
+    "source /etc/network/interfaces.d/*\nauto lo\niface lo inet loopback\n",
+  )
+  t.snapshot(written["/etc/network/interfaces.d/pulumi-xen-xenbr0"])
+  t.deepEqual(
+    step.actions
+      .filter(({ kind }) => kind === "run")
+      .map(action => (action.kind === "run" ? action.command.slice(-3) : [])),
+    [
+      ["ifdown", "--force", "eth0"],
+      ["ifup", "--force", "xenbr0"],
+    ],
+  )
+  t.deepEqual(planBridge(afterwards(facts, step), WANTED), [], "the second run does nothing")
+})
+
+test("what the uplink had is remembered: later runs do not read the port for it", t => {
+  const facts = hostFacts()
+  const later = afterwards(facts, planBridge(facts, WANTED)[0]!)
+  t.deepEqual(bridgeRecord(later, "xenbr0")?.config.addressing.ipv4, {
+    automatic: false,
+    addresses: ["46.43.42.130/25"],
+    gateway: "46.43.42.129",
+  })
+  const more = planBridge(later, { ...WANTED, extraAddresses: ["46.43.42.131/25"] })
+  t.is(more[0]?.title, "Change the bridge xenbr0 with eth0 as its port")
+  t.is(more[0]?.note, "The host has on it: 46.43.42.130/25, 46.43.42.131/25, gateway 46.43.42.129.")
+})
+
+test("a removal writes the old files byte by byte, and is nothing where nothing was done", t => {
+  const facts = hostFacts()
+  t.deepEqual(planBridgeRemoval(facts, "xenbr0"), [])
+  const [step] = planBridgeRemoval(afterwards(facts, planBridge(facts, WANTED)[0]!), "xenbr0")
+  const back = step!.actions.find(one => one.kind === "write" && one.path === "/etc/network/interfaces")
+  t.is(back?.kind === "write" ? back.content : "", facts.network.files["/etc/network/interfaces"]!)
+})
+
+const DRIFTS: [string, (facts: HostFacts) => HostFacts][] = [
+  ["the port was taken out", facts => withLink(facts, "eth0", link => ({ ...link, controller: undefined }))],
+  ["the address was removed", facts => withLink(facts, "xenbr0", link => ({ ...link, addresses: [] }))],
+  [
+    "the spanning tree runs",
+    facts => withLink(facts, "xenbr0", link => ({ ...link, bridge: { stp: true, forwardDelay: 15 } })),
+  ],
+  ["it is down", facts => withLink(facts, "xenbr0", link => ({ ...link, up: false }))],
+  ["the default route is gone", facts => ({ ...facts, network: { ...facts.network, routes: [] } })],
+  [
+    "a file was edited",
+    facts => ({
+      ...facts,
+      network: {
+        ...facts.network,
+        files: { ...facts.network.files, "/etc/network/interfaces.d/pulumi-xen-xenbr0": "# gone\n" },
+      },
+    }),
+  ],
+]
+
+function withLink(
+  facts: HostFacts,
+  name: string,
+  change: (link: HostFacts["network"]["links"][number]) => object,
+): HostFacts {
+  const links = facts.network.links.map(link => (link.name === name ? change(link) : link))
+  return { ...facts, network: { ...facts.network, links: links as HostFacts["network"]["links"] } }
+}
+
+for (const [what, break_] of DRIFTS)
+  test(`drift is repaired: ${what}`, t => {
+    const facts = hostFacts()
+    const made = afterwards(facts, planBridge(facts, WANTED)[0]!)
+    t.deepEqual(planBridge(made, WANTED), [])
+    t.is(planBridge(break_(made), WANTED).length, 1)
+  })
+
+const REFUSED: [string, HostFacts, BridgeWanted, string, RegExp][] = [
+  [
+    "an uplink that is not there",
+    hostFacts(),
+    { name: "xenbr0", uplink: "eth9" },
+    "uplink",
+    /no interface eth9.*This host has: eth0/,
+  ],
+  ["a name with a slash", hostFacts(), { name: "../x", uplink: "eth0" }, "input", /no name for a bridge/],
+  ["a name too long", hostFacts(), { name: "a-bridge-too-far", uplink: "eth0" }, "input", /15/],
+  ["a VLAN of 4095", hostFacts(), { name: "br0", uplink: "eth0", vlan: 4095 }, "input", /1 to 4094/],
+  [
+    "an address without a prefix",
+    hostFacts(),
+    { ...WANTED, extraAddresses: ["192.0.2.1"] },
+    "input",
+    /prefix length/,
+  ],
+  [
+    "a link of that name that is foreign",
+    hostFacts(),
+    { name: "eth0", uplink: "eth0" },
+    "foreign-file",
+    /not made by this program/,
+  ],
+  [
+    "an unknown network manager",
+    hostFacts({ network: { manager: "other", evidence: "nothing holds eth0" } }),
+    WANTED,
+    "network-manager",
+    /nothing holds eth0/,
+  ],
+  ["no systemd", hostFacts({ boot: { init: "other" } }), WANTED, "init", /could not be taken back/],
+  [
+    "an uplink without an address",
+    hostFacts({
+      network: { links: [{ name: "eth0", mac: "", up: true, carrier: true, mtu: 1500, addresses: [] }] },
+    }),
+    WANTED,
+    "address-missing",
+    /no address/,
+  ],
+  [
+    "a revert under way",
+    hostFacts({
+      guards: [
+        { name: "network", state: "reverting", token: "", title: "x", since: 0, deadline: 0, log: [] },
+      ],
+    }),
+    WANTED,
+    "guard-armed",
+    /Run again/,
+  ],
+]
+
+for (const [what, facts, wanted, code, words] of REFUSED)
+  test(`refused before anything is changed: ${what}`, t => {
+    const refusals = refuseBridge(facts, wanted)
+    t.true(
+      refusals.some(one => one.code === code && words.test(`${one.problem} ${one.remedy}`)),
+      JSON.stringify(refusals),
+    )
+  })
+
+test("what is fit is not refused", t => {
+  t.deepEqual(refuseBridge(hostFacts(), WANTED), [])
+  t.deepEqual(refuseBridge(hostFacts(), { name: "xenbr1" }), [])
+})
+
+test("an isolated bridge needs no guard: it touches nothing that carries the connection", t => {
+  const [step] = planBridge(hostFacts(), { name: "xenbr1" })
+  t.is(step?.risk, "none")
+  t.is(step?.guard, undefined)
+})
+
+test("a gateway outside the prefix is said to be on the link", t => {
+  t.true(isFarGateway({ automatic: false, addresses: ["198.51.100.7/32"], gateway: "192.0.2.1" }))
+  t.false(isFarGateway({ automatic: false, addresses: ["192.0.2.7/24"], gateway: "192.0.2.1" }))
+  t.false(isFarGateway({ automatic: false, addresses: ["2001:db8::7/128"], gateway: "fe80::1" }))
+})
+
+test("a prefix contains its own address, and is told from text that is none", t => {
+  fc.assert(
+    fc.property(fc.ipV4(), fc.integer({ min: 0, max: 32 }), (address, length) => {
+      t.true(contains(`${address}/${length}`, address))
+      t.true(isCidr(`${address}/${length}`))
+    }),
+  )
+  for (const text of ["", "192.0.2.1", "192.0.2.1/33", "2001:db8::/129", "192.0.2/24", "x/24"])
+    t.false(isCidr(text), text)
+})
+
+test("taking an interface out of interfaces(5) leaves every other interface as it was", t => {
+  const name = fc.constantFrom("eth0", "eth1", "eth0.5", "eth0:1", "br0")
+  const stanza = fc.record({
+    name,
+    method: fc.constantFrom("inet dhcp", "inet static", "inet6 auto"),
+    options: fc.array(fc.constantFrom("    address 192.0.2.1/24", "    up true", "  # note", "")),
+  })
+  fc.assert(
+    fc.property(fc.array(stanza), stanzas => {
+      const text = (some: typeof stanzas) =>
+        some
+          .map(one => [`auto ${one.name}`, `iface ${one.name} ${one.method}`, ...one.options, ""].join("\n"))
+          .join("")
+      const result = withoutInterface(text(stanzas), "eth0").text
+      const solid = (lines: string) => lines.split("\n").filter(line => line.trim() !== "")
+      t.deepEqual(solid(result), solid(text(stanzas.filter(one => one.name !== "eth0"))))
+      t.is(withoutInterface(result, "eth0").text, result, "a second time changes nothing")
+    }),
+  )
+})
