@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from "node:child_process"
+import { execFileSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { mkdtemp, readFile, rm } from "node:fs/promises"
 import { createServer, type Server } from "node:https"
@@ -151,30 +151,3 @@ test.serial("a server that nobody answers at is one sentence", async t => {
   const { failures } = await t.context.provider.client.check(urn, given)
   t.regex(failures[0]!.reason, /^kernel https:\/\/localhost:1\/hello\.xen cannot be downloaded: /)
 })
-
-test.serial(
-  "a machine without Go and without a network is told what is missing for the Pulumi CLI",
-  async t => {
-    const script = new URL("../../scripts/pulumi-cli.ts", import.meta.url).pathname
-    const root = new URL("../..", import.meta.url).pathname
-    // A network namespace of its own, with nothing in it, and no folder of Go's in PATH.
-    const child = spawn("unshare", ["--net", process.execPath, script], {
-      cwd: root,
-      env: {
-        PATH: `${root}node_modules/.bin:/usr/bin:/bin`,
-        HOME: t.context.folder,
-        PULUMI_HOME: join(t.context.folder, "pulumi"),
-      },
-    })
-    let errors = ""
-    child.stderr.on("data", chunk => {
-      errors += chunk
-    })
-    const code = await new Promise(done => child.once("close", done))
-    t.is(code, 1)
-    t.regex(
-      errors,
-      /^Pulumi CLI 3\.\d+\.\d+ is not in \S+, Pulumi's site does not give it \(.+\), and there is no Go to build it with\. Install Go/,
-    )
-  },
-)
