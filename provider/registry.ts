@@ -1,6 +1,10 @@
 import packageManifest from "../package.json" with { type: "json" }
+import { bridge } from "./resources/bridge.ts"
 import { connectionDefaults, Hosts } from "./resources/connection.ts"
+import { dom0 } from "./resources/dom0.ts"
+import { getHost } from "./resources/getHost.ts"
 import { inspectKernel, kernel } from "./resources/kernel.ts"
+import { packages } from "./resources/packages.ts"
 import type { Known } from "./rpc/declare.ts"
 import type { Registry } from "./rpc/resource.ts"
 
@@ -13,9 +17,13 @@ export function xenRegistry(): Registry {
     description: "Xen hosts and unikernels: kernels, domains and the machines they run on.",
     config: connectionDefaults,
     resources: {
+      "xen:index:Packages": packages(hosts),
+      "xen:index:Bridge": bridge(hosts),
+      "xen:index:Dom0": dom0(hosts),
       "xen:index:Kernel": kernel(hosts),
     },
     functions: {
+      "xen:index:getHost": getHost(hosts),
       "xen:index:inspectKernel": inspectKernel,
     },
     configure: config => hosts.configure(config as Known<typeof connectionDefaults>),

@@ -1,4 +1,24 @@
+export {
+  Bridge,
+  type BridgeAddressingArgs,
+  type BridgeArgs,
+  type FamilyAddressingArgs,
+  type StaticRouteArgs,
+} from "./bridge.ts"
 export type { ConnectionArgs, JumpHostArgs } from "./connection.ts"
+export { Dom0, type Dom0Args } from "./dom0.ts"
+export {
+  type GetHostArgs,
+  type GetHostResult,
+  getHost,
+  getHostOutput,
+  type HostBoot,
+  type HostLink,
+  type HostNetwork,
+  type HostOs,
+  type HostVolumeGroup,
+  type HostXen,
+} from "./getHost.ts"
 export {
   type InspectKernelArgs,
   type InspectKernelResult,
@@ -6,4 +26,12 @@ export {
   inspectKernelOutput,
 } from "./inspectKernel.ts"
 export { type BootKind, Kernel, type KernelArgs } from "./kernel.ts"
+export {
+  type PackageArgs,
+  type PackageFileArgs,
+  Packages,
+  type PackagesArgs,
+  type RepositoryArgs,
+  type RepositoryKeyArgs,
+} from "./packages.ts"
 export { Provider, type ProviderArgs } from "./provider.ts"

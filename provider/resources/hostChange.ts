@@ -1,0 +1,177 @@
+import { hostname } from "node:os"
+import { setTimeout as sleep } from "node:timers/promises"
+import { apply } from "../host/apply.ts"
+import { refuseHost } from "../host/boot/refusals.ts"
+import { type ProbeOptions, readFacts } from "../host/facts/probe.ts"
+import { type HostFacts, type Plan, type Refusal, refuse } from "../host/index.ts"
+import { withHostLock } from "../host/lock.ts"
+import type { Partly } from "../rpc/declare.ts"
+import type { Context } from "../rpc/resource.ts"
+import { SshError } from "../ssh/errors.ts"
+import type { Connection } from "../ssh/index.ts"
+import type { ConnectionInput, Hosts } from "./connection.ts"
+
+/** One resource's way with a host: all pure functions of the host's facts. */
+export interface HostChange {
+  /** What the facts must hold beside what they always do. */
+  readonly probe?: Pick<ProbeOptions, "packages">
+  /** What must not be attempted, before anything is changed. */
+  refusals(facts: HostFacts): readonly Refusal[]
+  /** The same, for what only a further question to the host can tell; asked when there is something to do. */
+  inquire?(host: Connection, facts: HostFacts, context: Context): Promise<readonly Refusal[]>
+  /** The least that leads to what is wanted; `[]` when all is as wanted. */
+  plan(facts: HostFacts): Plan
+  /** What is not as wanted, in words, once the plan was carried out; `[]` is the proof. */
+  missing(facts: HostFacts, before: HostFacts): readonly string[]
+  /** Called when the first step is about to be taken: from here on something may exist. */
+  begin?(facts: HostFacts): void
+}
+
+/** After its change the host is not what was wanted, though no step failed. */
+export class NotAsWantedError extends Error {
+  override readonly name = "NotAsWantedError"
+  readonly host: string
+  readonly missing: readonly string[]
+
+  constructor(host: string, missing: readonly string[]) {
+    super(`${host}: the change was made, but the host is not as wanted: ${missing.join("; ")}`)
+    this.host = host
+    this.missing = missing
+  }
+}
+
+/** Facts, refusals, plan, steps, proof, under the host's lock. Returns the facts of the host as it is then. */
+export async function changeHost(host: Connection, change: HostChange, context: Context): Promise<HostFacts> {
+  const look = (connection: Connection) => readFacts(connection, { ...change.probe, signal: context.signal })
+  return withHostLock(host, lockOptions(context), async () => {
+    const before = await look(host)
+    refuse(host.name, refusalsOf(change, before))
+    const plan = change.plan(before)
+    if (plan.length === 0) return before
+    refuse(host.name, (await change.inquire?.(host, before, context)) ?? [])
+    change.begin?.(before)
+    const prove = async (connection: Connection): Promise<HostFacts> => {
+      const facts = await look(connection)
+      const missing = change.missing(facts, before)
+      if (missing.length > 0) throw new NotAsWantedError(connection.name, missing)
+      return facts
+    }
+    // Its own connection: a restart closes the one that it was begun over, and the pool's is for everybody.
+    const own = await host.fresh({ signal: context.signal })
+    try {
+      await apply(own, plan, {
+        verify: async fresh => void (await prove(fresh)),
+        signal: context.signal,
+        onStatus: text => context.progress(text),
+      })
+    } finally {
+      await own.close()
+    }
+    await answering(host, context)
+    const after = plan.some(step => step.guard) ? await look(host) : await prove(host)
+    tellGuards(before, after, context)
+    return after
+  })
+}
+
+/** Whoever may not change the host need not try. */
+function refusalsOf(change: HostChange, facts: HostFacts): readonly Refusal[] {
+  const mayNot = refuseHost(facts).filter(({ code }) => code === "root")
+  return [...mayNot, ...change.refusals(facts).filter(({ code }) => code !== "root")]
+}
+
+/** What the guards did meanwhile, for the user. */
+function tellGuards(before: HostFacts, after: HostFacts, context: Context): void {
+  for (const { token, title, log } of after.guards) {
+    if (before.guards.some(known => known.token === token)) continue
+    context.log("info", `guard of "${title}": ${log.join("; ")}`)
+  }
+}
+
+/** A restart or another address may have killed the pooled connection unseen: it is lost now, not in the next resource. */
+async function answering(host: Connection, { signal }: Context): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    try {
+      await host.run(["true"], { timeout: 5000, signal })
+      return
+    } catch (error) {
+      if (signal.aborted || tries === 5) throw error
+      await sleep(1000, undefined, { signal })
+    }
+  }
+}
+
+function lockOptions(context: Context) {
+  const [stack = "", project = ""] = context.urn.replace(/^urn:pulumi:/, "").split("::")
+  return {
+    holder: `${project}/${stack} by ${process.env.USER ?? `user ${process.getuid?.()}`}@${hostname()}, process ${process.pid}`,
+    signal: context.signal,
+    onStatus: (text: string) => context.progress(text),
+  }
+}
+
+/** How the host differs from what is wanted, in words: the titles of what would be done. */
+export async function lookForDrift(host: Connection, change: HostChange, context: Context) {
+  const facts = await readFacts(host, { ...change.probe, signal: context.signal })
+  const drift = change.plan(facts).map(({ title }) => title)
+  if (drift.length > 0)
+    context.log("warning", `${host.name} is not as wanted. To be done: ${drift.join("; ")}`)
+  return { facts, drift }
+}
+
+const costs = {
+  none: "",
+  network: " (guarded: the host takes it back unless it still answers afterwards)",
+  boot: " (the machine restarts; guarded: it comes back on its old setting unless it answers afterwards)",
+  reboot: " (the machine restarts)",
+} as const
+
+/**
+ * What would be done to a host, told line by line. A host that does not answer yet is none of a preview's
+ * errors: it may be made in the same update. Returns the facts where there are any.
+ */
+export async function previewHost(
+  hosts: Hosts,
+  connection: Partly<ConnectionInput> | undefined,
+  change: HostChange,
+  context: Context,
+): Promise<{ facts: HostFacts; plan: Plan } | undefined> {
+  if (connection?.host === undefined) return undefined
+  const { facts, reason } = await tryToRead(hosts, connection as ConnectionInput, change, context)
+  if (facts === undefined) {
+    context.log("info", `${connection.host} cannot be asked yet what would change: ${reason}`)
+    return undefined
+  }
+  refuse(connection.host, refusalsOf(change, facts))
+  const plan = change.plan(facts)
+  for (const { title, note, risk } of plan) {
+    context.log("info", `would ${lowerFirst(title)}${costs[risk]}${note ? `. ${note}` : ""}`)
+  }
+  return { facts, plan }
+}
+
+async function tryToRead(hosts: Hosts, input: ConnectionInput, change: HostChange, context: Context) {
+  try {
+    const host = await hosts.connect(input, context)
+    return { facts: await readFacts(host, { ...change.probe, signal: context.signal }) }
+  } catch (error) {
+    if (context.signal.aborted || !(error instanceof SshError)) throw error
+    return { reason: error.message }
+  }
+}
+
+function lowerFirst(title: string): string {
+  return `${title[0]!.toLowerCase()}${title.slice(1)}`
+}
+
+/** Drift that a refresh found is one change of the output `drift`, and makes the next update converge. */
+export function driftChange(outputs: { readonly drift?: readonly string[] | undefined }) {
+  const found = (outputs.drift ?? []).length > 0
+  return found ? [{ path: "drift", kind: "update" as const, replaces: false, input: false }] : []
+}
+
+/** Without the keys that are `undefined`: what is optional in `host/` is there or it is not. */
+export function given<T extends object>(properties: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  const entries = Object.entries(properties).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> }
+}

@@ -1,0 +1,245 @@
+import { createHash } from "node:crypto"
+import { planHold, planHoldRemoval } from "../host/boot/hold.ts"
+import { type HostFacts, type Refusal, refusal } from "../host/index.ts"
+import { refuseUnavailable, XEN_COMPANIONS, xenPackages } from "../host/packages/available.ts"
+import {
+  type PackagesRecord,
+  packageNames,
+  planPackages,
+  planPackagesRemoval,
+  refusePackages,
+} from "../host/packages/plan.ts"
+import { packageTool } from "../host/packages/tools.ts"
+import type { PackagesWanted, PackageWanted } from "../host/packages/wanted.ts"
+import { RECORDS, readRecord } from "../host/records.ts"
+import {
+  choice,
+  either,
+  type Fields,
+  flag,
+  type Known,
+  list,
+  map,
+  object,
+  optional,
+  type Partly,
+  text,
+  withDefault,
+} from "../rpc/declare.ts"
+import { type Context, defineResource } from "../rpc/resource.ts"
+import { connection, type Hosts } from "./connection.ts"
+import { changeHost, driftChange, given, type HostChange, lookForDrift, previewHost } from "./hostChange.ts"
+
+// Debian policy 5.6.1 and RPM; never an option, never a glob.
+const packageName = { pattern: /[A-Za-z0-9][A-Za-z0-9+._-]*/, says: "a package's name" }
+const version = { pattern: /[A-Za-z0-9][A-Za-z0-9.+:~^_-]*/, says: "a package's version" }
+const digest = { pattern: /[0-9a-f]{64}/, says: "a SHA-256 in 64 lower-case hexadecimal digits" }
+
+const wantedPackage = object("package", "Package", {
+  name: text("name", packageName),
+  version: optional(text("version, as the package tool writes it; by default the newest at first", version)),
+  hold: optional(flag("whether upgrades leave it alone")),
+})
+
+const repository = object("package repository", "Repository", {
+  name: text("name, from which its files on the host are named", {
+    pattern: /[a-z0-9][a-z0-9-]*/,
+    says: "lower-case letters, digits and hyphens",
+  }),
+  url: text("address: https, http, or file for one that lies on the host", {
+    pattern: /(https?|file):\/\/\S+/,
+    says: "an address that begins with https://, http:// or file://",
+  }),
+  suites: optional(list("apt: suites; by default ./, a flat repository", text("suite"))),
+  components: optional(list("apt: components", text("component"))),
+  key: optional(
+    object("the key that its packages are signed with", "RepositoryKey", {
+      armoured: text("the public key in ASCII armour"),
+      fingerprint: text("its fingerprint, as read in another place than the key"),
+    }),
+  ),
+  allowUnsigned: optional(flag("whether packages without a signature are taken from this repository")),
+})
+
+const file = object("package file of this machine", "PackageFile", {
+  name: text("name of the package in it", packageName),
+  source: text("path on this machine"),
+  sha256: text("SHA-256 of the file", digest),
+})
+
+const inputs = {
+  connection,
+  xen: withDefault(flag("whether Xen is wanted, by the names that the host's distribution gives it"), false),
+  packages: withDefault(
+    list(
+      "packages beside these: a name, or a name with version and hold",
+      either("package", text("name", packageName), wantedPackage),
+    ),
+    [],
+  ),
+  repositories: withDefault(list("repositories to add", repository), []),
+  files: withDefault(list("packages to send and install, such as a release RPM", file), []),
+} as const satisfies Fields
+
+const outputs = {
+  manager: choice("the host's package tool", ["apt", "dnf", "yum", "zypper"]),
+  versions: map("installed versions of what is wanted, by name", text("version")),
+  added: list("every package that was added, with what came along: just these are removed", text("name")),
+  drift: list("what has to be done for the packages to be as wanted again", text("step")),
+} as const satisfies Fields
+
+type Inputs = Known<typeof inputs>
+type Outputs = Known<typeof outputs>
+
+/** A slow mirror, and another package manager that holds its lock, take their time. */
+const slowMirrors = 60
+
+/** Two resources are two sets; the same one finds its own again, also what a killed run has left. */
+function setId(urn: string): string {
+  const name = urn
+    .split("::")
+    .at(-1)!
+    .replace(/[^A-Za-z0-9]+/g, "-")
+    .slice(0, 40)
+  return `${name}-${createHash("sha256").update(urn).digest("hex").slice(0, 8)}`
+}
+
+function wantedOf(id: string, from: Inputs, facts: HostFacts): PackagesWanted {
+  const named = from.packages.map(one => (typeof one === "string" ? { name: one } : given(one)))
+  const forXen = from.xen
+    ? xenPackages(facts).filter(({ name }) => !named.some(one => one.name === name))
+    : []
+  return {
+    id,
+    packages: [...forXen, ...named] as PackageWanted[],
+    repositories: from.repositories.map(given),
+    files: from.files,
+  }
+}
+
+function making(id: string, from: Inputs): HostChange {
+  const wanted = (facts: HostFacts) => wantedOf(id, from, facts)
+  return {
+    probe: {
+      packages: [
+        ...XEN_COMPANIONS,
+        ...from.packages.map(one => (typeof one === "string" ? one : one.name)),
+        ...from.files.map(({ name }) => name),
+      ],
+    },
+    refusals: facts => [...refusePackages(facts, wanted(facts)), ...refuseShared(facts, wanted(facts))],
+    // What a new repository offers is known once it is there; the package tool itself says what it lacks.
+    inquire: async (host, facts, { signal }) => {
+      const { packages = [], repositories = [] } = wanted(facts)
+      return repositories.length > 0 ? [] : refuseUnavailable(host, facts, packages, signal)
+    },
+    plan: facts => {
+      const plan = planPackages(facts, wanted(facts))
+      return plan.length > 0 && from.xen ? [...planHold(facts), ...plan] : plan
+    },
+    missing: facts => planPackages(facts, wanted(facts)).map(({ title }) => title),
+  }
+}
+
+/** A repository of the same name that another set has added would be rewritten, and removed with the first of the two. */
+function refuseShared(facts: HostFacts, { id, repositories = [] }: PackagesWanted): Refusal[] {
+  const { manager } = facts.packages
+  if (manager === undefined) return []
+  const others = Object.keys(facts.files).flatMap(path => {
+    const other = new RegExp(`^${RECORDS}/packages/([^/]+)\\.json$`).exec(path)?.[1]
+    return other === undefined || other === id ? [] : [{ other, files: recordFiles(facts, other) }]
+  })
+  return repositories.flatMap(repository => {
+    const paths = Object.keys(packageTool(manager).repositoryFiles(repository))
+    const owner = others.find(({ files }) => files.some(path => paths.includes(path)))
+    return owner
+      ? [
+          refusal(
+            "foreign-file",
+            `The repository ${repository.name} was added by another set of packages (${owner.other}).`,
+            "Give this one another name, or add it in one place only.",
+          ),
+        ]
+      : []
+  })
+}
+
+function recordFiles(facts: HostFacts, id: string): readonly string[] {
+  return readRecord<PackagesRecord>(facts.files, `packages/${id}`)?.files ?? []
+}
+
+function removing(id: string, xen: boolean): HostChange {
+  const plan = (facts: HostFacts) => [
+    ...planPackagesRemoval(facts, id),
+    ...(xen ? planHoldRemoval(facts) : []),
+  ]
+  return { refusals: () => [], plan, missing: facts => plan(facts).map(({ title }) => title) }
+}
+
+function describe(facts: HostFacts, id: string, from: Inputs, drift: readonly string[]): Outputs {
+  const names = packageNames(wantedOf(id, from, facts))
+  const versions = names.flatMap(name => {
+    const installed = facts.packages.installed[name]
+    return installed === undefined ? [] : [[name, installed] as const]
+  })
+  const added = facts.files[`${RECORDS}/packages/${id}.added`]?.split("\n").filter(name => name !== "")
+  // Without a package tool the set was refused.
+  return {
+    manager: facts.packages.manager!,
+    versions: Object.fromEntries(versions),
+    added: added ?? [],
+    drift,
+  }
+}
+
+/** A set of packages on a host, with the repositories that they come from. */
+export function packages(hosts: Hosts) {
+  async function ensure(id: string, from: Inputs, context: Context<Outputs>): Promise<Outputs> {
+    const host = await hosts.connect(from.connection, context)
+    const begin = (facts: HostFacts) => context.exists(id, describe(facts, id, from, []))
+    const facts = await changeHost(host, { ...making(id, from), begin }, context)
+    return describe(facts, id, from, [])
+  }
+
+  return defineResource({
+    description:
+      "Packages on a host by apt, dnf, yum or zypper, with their repositories; it removes just what it added.",
+    inputs,
+    outputs,
+    defaultTimeout: slowMirrors,
+
+    drift: state => driftChange(state.outputs),
+
+    async preview(news: Partly<Inputs>, context, state): Promise<Partial<Outputs>> {
+      if (!isKnown(news)) return {}
+      const id = setId(context.urn)
+      const found = await previewHost(hosts, news.connection, making(id, news), context)
+      if (found?.plan.length === 0) return describe(found.facts, id, news, [])
+      return given({ manager: found?.facts.packages.manager ?? state?.outputs.manager })
+    },
+
+    async create(from, context) {
+      const id = setId(context.urn)
+      return { id, outputs: await ensure(id, from, context) }
+    },
+
+    update: (id, _state, from, context) => ensure(id, from, context),
+
+    async read(id, state, context) {
+      const host = await hosts.connect(state.inputs.connection, context)
+      const { facts, drift } = await lookForDrift(host, making(id, state.inputs), context)
+      return { inputs: state.inputs, outputs: describe(facts, id, state.inputs, drift) }
+    },
+
+    async delete(id, state, context) {
+      const host = await hosts.connect(state.inputs.connection, context)
+      await changeHost(host, removing(id, state.inputs.xen), context)
+    },
+  })
+}
+
+/** Whether a preview knows all of the set: a list with an unknown item cannot be planned. */
+function isKnown(news: Partly<Inputs>): news is Inputs {
+  const lists = [news.packages, news.repositories, news.files]
+  return news.connection !== undefined && lists.every(items => items?.every(item => item !== undefined))
+}
