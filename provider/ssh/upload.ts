@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto"
 import type { SshConnection } from "./connection.ts"
 import type { UploadOptions, UploadResult, UploadSource } from "./contract.ts"
-import { AbortedError, ConnectionLostError, RemoteCommandError } from "./errors.ts"
+import { AbortedError, ConnectionLostError, RemoteCommandError, SshError } from "./errors.ts"
 import type { Link } from "./link.ts"
-import { SessionRefusedError } from "./link.ts"
 import {
   explain,
   OPENING,
@@ -129,7 +128,6 @@ class Sending {
     if (error instanceof RemoteCommandError || error instanceof SftpError) {
       return explain(this.#connection, this.#place, this.#source.size, error)
     }
-    if (error instanceof SessionRefusedError) return uploadError(error.host, "unsupported", path, "", error)
     return error
   }
 
@@ -148,7 +146,12 @@ class Sending {
     const total = this.#source.size
     let acknowledged = start
     onProgress?.(acknowledged, total)
-    const session = await link.sftp(doing, sftp => new SftpSession(sftp), signal)
+    const session = await link
+      .sftp(doing, sftp => new SftpSession(sftp), signal)
+      .catch(error => {
+        const refused = error instanceof SshError && !(error instanceof ConnectionLostError)
+        throw refused ? uploadError(link.name, "unsupported", this.#place.path, error.message, error) : error
+      })
     const onAbort = (): void => session.end(new Error("The upload was cancelled"))
     signal?.addEventListener("abort", onAbort, { once: true })
     try {
