@@ -3,7 +3,7 @@ import { attachConsole } from "./lab/console.ts"
 import { LabError } from "./lab/errors.ts"
 import { type FlavourName, flavours } from "./lab/flavours.ts"
 import type { LabRecord } from "./lab/instance.ts"
-import { defaultHardware, down, enter, reset, status, up } from "./lab/labs.ts"
+import { defaultHardware, down, enter, type LabOptions, reset, status, up } from "./lab/labs.ts"
 import type { Forward } from "./lab/machine.ts"
 import { session } from "./lab/shell.ts"
 
@@ -26,14 +26,7 @@ const usage = `A bare rented machine on your own desk.
 
 const commands: Record<string, (options: Options) => Promise<number>> = {
   async up(options) {
-    const wish = {
-      name: options.name,
-      flavour: parseFlavour(options.flavour),
-      forwards: options.forward.map(parseForward),
-      boot: options.boot,
-    }
-    const size = { memory: parseCount("--memory", options.memory), cpus: parseCount("--cpus", options.cpus) }
-    const { record, did } = await up({ ...wish, hardware: { ...(await defaultHardware()), ...size } })
+    const { record, did } = await up(await parseWish(options))
     const happened = { created: "is up", started: "is up again", nothing: "runs already" }[did]
     console.log(`The lab ${record.name} ${happened}: ${describe(record)}`)
     return 0
@@ -73,10 +66,10 @@ function parse(args: string[]) {
     allowPositionals: true,
     options: {
       name: { type: "string", default: "lab" },
-      flavour: { type: "string", default: "debian" },
-      memory: { type: "string", default: "4096" },
-      cpus: { type: "string", default: "2" },
-      forward: { type: "string", multiple: true, default: [] },
+      flavour: { type: "string" },
+      memory: { type: "string" },
+      cpus: { type: "string" },
+      forward: { type: "string", multiple: true },
       boot: { type: "boolean", default: false },
       remove: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
@@ -92,6 +85,21 @@ const describe = ({ flavour, port, hardware: { memory, accelerator } }: LabRecor
 
 const bad = (what: string, value: string, form: string) =>
   new LabError(`understand ${what}`, `it was ${JSON.stringify(value)}`, form)
+
+async function parseWish({ name, boot, flavour, memory, cpus, forward }: Options): Promise<LabOptions> {
+  const wish: LabOptions = {
+    name,
+    boot,
+    flavour: flavour === undefined ? undefined : parseFlavour(flavour),
+    forwards: forward?.map(parseForward),
+  }
+  if (memory === undefined && cpus === undefined) return wish
+  const size = {
+    ...(memory === undefined ? {} : { memory: parseCount("--memory", memory) }),
+    ...(cpus === undefined ? {} : { cpus: parseCount("--cpus", cpus) }),
+  }
+  return { ...wish, hardware: { ...(await defaultHardware()), ...size } }
+}
 
 function parseName(name: string): string {
   if (/^[a-z0-9][a-z0-9-]{0,31}$/.test(name)) return name

@@ -83,9 +83,8 @@ async function firstBoot(flavour: Flavour, work: string, disk: string, keys: str
   const door = { port: await freePort(), keys }
   await using place = await scratch(work)
   const served = flavour.repository && repositoriesIn(work)
-  const machine = await startMachine(specOf(place.directory, disk, "raw", hardware, door.port, served), {
-    tied: true,
-  })
+  const spec = specOf(place.directory, disk, "raw", hardware, door.port, served)
+  const machine = await startMachine(spec, { tied: true })
   try {
     await waitForSsh(machine, door.port)
     await runScript("finish the bare machine", door, flavour.firstBoot)
@@ -118,9 +117,8 @@ export async function snapshot(parent: Image, provision: Provision = asItBooted)
     await makeOverlay(parent, disk)
     const door = { port: await freePort(), keys }
     await using place = await scratch(work)
-    const machine = await startMachine(specOf(place.directory, disk, "qcow2", hardware, door.port), {
-      tied: true,
-    })
+    const spec = specOf(place.directory, disk, "qcow2", hardware, door.port, parent.repositories)
+    const machine = await startMachine(spec, { tied: true })
     try {
       await waitForSsh(machine, door.port)
       await provision.apply(machine, door)

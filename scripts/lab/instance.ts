@@ -30,7 +30,7 @@ export type Home = {
 export async function createInstance(
   home: Home,
   image: Image,
-  wish: { flavour: string; forwards: Forward[]; port?: number },
+  wish: { flavour: string; forwards: Forward[]; port?: number | undefined },
 ): Promise<Instance> {
   const keys = join(home.directory, "keys")
   await mkdir(home.directory, { recursive: true })

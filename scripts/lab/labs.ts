@@ -1,9 +1,10 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
+import { isDeepStrictEqual } from "node:util"
 import { accelerator } from "./accelerator.ts"
 import { LabError } from "./errors.ts"
 import type { FlavourName } from "./flavours.ts"
-import { bareImage, type Hardware, type Image, snapshot } from "./image.ts"
+import { bareImage, type Hardware, snapshot } from "./image.ts"
 import { bootInstance, createInstance, doorOf, type LabRecord } from "./instance.ts"
 import { lock } from "./lock.ts"
 import { type Forward, findMachine, type Machine } from "./machine.ts"
@@ -12,14 +13,14 @@ import { programs, requirePrograms } from "./programs.ts"
 import { step } from "./progress.ts"
 import type { Door } from "./shell.ts"
 
-/** What a lab is made of. */
+/** What a lab is to be made of. What is left out is the default, or what a lab that is there has. */
 export type LabOptions = {
   name: string
-  flavour: FlavourName
-  hardware: Hardware
-  forwards: Forward[]
+  flavour?: FlavourName | undefined
+  hardware?: Hardware | undefined
+  forwards?: Forward[] | undefined
   /** Boot from the disk, where a snapshot of the booted machine would be faster. */
-  boot: boolean
+  boot?: boolean | undefined
 }
 
 /** The default machine: two CPUs, 4 GiB, with KVM where it works. */
@@ -39,6 +40,7 @@ export async function up(options: LabOptions): Promise<UpResult> {
   await using _ = await lockLab(options.name)
   const known = await readRecord(options.name)
   if (!known) return { record: await create(options), did: "created" }
+  refuseOther(known, options)
   const machine = await findMachine(directoryOf(options.name))
   if (machine && (await machine.state()) === "running") return { record: known, did: "nothing" }
   await machine?.powerCut()
@@ -50,7 +52,7 @@ export async function up(options: LabOptions): Promise<UpResult> {
 export async function reset(name: string): Promise<LabRecord> {
   await using _ = await lockLab(name)
   const { hardware, forwards, flavour, port } = await requireRecord(name)
-  return create({ name, hardware, forwards, flavour: flavour as FlavourName, boot: false }, port)
+  return create({ name, hardware, forwards, flavour: flavour as FlavourName }, port)
 }
 
 /** Shuts the lab's machine down, and nothing else; with `remove` its disk and keys go, too. */
@@ -87,39 +89,47 @@ export async function status(): Promise<(LabRecord & { state: string; pid?: numb
 export async function enter(name: string): Promise<{ machine: Machine; door: Door }> {
   const record = await requireRecord(name)
   const machine = await findMachine(directoryOf(name))
-  if (!machine)
-    throw new LabError(
-      `reach the lab ${name}`,
-      "its machine is stopped",
-      `Run: npm run lab -- up --name ${name}`,
-    )
+  const remedy = `Run: npm run lab -- up --name ${name}`
+  if (!machine) throw new LabError(`reach the lab ${name}`, "its machine is stopped", remedy)
   return { machine, door: doorOf(record, directoryOf(name)) }
 }
 
-/** The image a lab starts from: the snapshot of the booted machine, or the bare disk. */
-export async function imageFor({ flavour, hardware, boot }: LabOptions): Promise<Image> {
-  const bare = await bareImage(flavour, hardware)
-  return boot ? bare : await snapshot(bare)
-}
-
 async function create(options: LabOptions, port?: number): Promise<LabRecord> {
-  const { name, flavour, forwards } = options
+  const { name, flavour = "debian", forwards = [] } = options
   const home = homeOf(name)
-  const image = await imageFor(options)
+  const bare = await bareImage(flavour, options.hardware ?? (await defaultHardware()))
+  const image = options.boot ? bare : await snapshot(bare)
   await (await findMachine(home.directory))?.powerCut()
   await sweep(home.directory)
   const { record } = await step(`Machine ${name}`, () =>
-    createInstance(home, image, { flavour, forwards, ...(port === undefined ? {} : { port }) }),
+    createInstance(home, image, { flavour, forwards, port }),
   )
   return await writeRecord(record)
+}
+
+/** A machine that is there is not made into another one on the way. */
+function refuseOther(known: LabRecord, { name, flavour, hardware, forwards }: LabOptions): void {
+  const differing = Object.entries({
+    flavour: flavour && flavour !== known.flavour,
+    memory: hardware && hardware.memory !== known.hardware.memory,
+    cpus: hardware && hardware.cpus !== known.hardware.cpus,
+    forward: forwards && !isDeepStrictEqual(forwards, known.forwards),
+  }).filter(([, differs]) => differs)
+  if (differing.length === 0) return
+  throw new LabError(
+    `start the lab ${name}`,
+    `it is there already, with another ${differing.map(([what]) => what).join(" and ")}`,
+    `Choose another --name, or delete it: npm run lab -- down --remove --name ${name}`,
+  )
 }
 
 /** Removes all of a lab but its keys: a machine that is made anew keeps its identity. */
 async function sweep(directory: string): Promise<void> {
   await rm(join(directory, "lab.json"), { force: true })
   const names = await readdir(directory).catch(() => [])
-  for (const name of names.filter(name => name !== "keys"))
-    await rm(join(directory, name), { recursive: true, force: true })
+  for (const name of names) {
+    if (name !== "keys") await rm(join(directory, name), { recursive: true, force: true })
+  }
 }
 
 const homeOf = (name: string) => ({ name, directory: directoryOf(name), tied: false })

@@ -75,6 +75,18 @@ test.serial(
   },
 )
 
+test.serial("a machine that is there is not made into another one: what differs is named", async t => {
+  const other = ["--forward", "8080:10.0.2.20:80", "--memory", "1024", "--flavour", "rpm"]
+  const { code, stderr } = await lab("up", "--name", name, ...other)
+  t.is(code, 1)
+  t.true(
+    stderr.startsWith(
+      `lab: start the lab ${name}: it is there already, with another flavour and memory and forward. Choose`,
+    ),
+    stderr,
+  )
+})
+
 test.serial("a machine that shows another host key than the pinned one is refused", async t => {
   const host = labHost(name)
   const stranger = await readFile(
@@ -119,10 +131,10 @@ test.serial("`lab console` is the serial line", async t => {
     stdio: ["pipe", "pipe", "ignore"],
   })
   let heard = ""
+  child.stdin.write("\r")
   for await (const chunk of child.stdout) {
     heard += chunk
     if (heard.includes("login:")) break
-    if (heard === String(chunk)) child.stdin.write("\r")
   }
   t.regex(heard, /lab login:/)
   child.stdin.write("\x1d")
@@ -135,7 +147,7 @@ test.serial(
     const install = "apt-get -qq update; apt-get -qq install -y time > /dev/null 2>&1; test -x /usr/bin/time"
     await onMachine(install)
     const hardware = await defaultHardware()
-    const options: LabOptions = { name: other, flavour: "debian", hardware, forwards: [], boot: false }
+    const options: LabOptions = { name: other, flavour: "debian", hardware }
     // QEMU hands its environment on to the package server that it starts.
     await withEnvironment({ LAB_DEBIAN_MIRROR: "http://127.0.0.1:9" }, () => up(options))
     await runScript("install without a network", (await enter(other)).door, install)
