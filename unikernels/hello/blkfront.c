@@ -12,7 +12,7 @@ _Static_assert(SEGMENTS == BLKIF_MAX_SEGMENTS_PER_REQUEST, "segments");
 static uint8_t pages[DISK_SLOTS][SEGMENTS][PAGE] __attribute__((aligned(PAGE)));
 static grant_ref_t grants[DISK_SLOTS][SEGMENTS];
 static enum { PENDING, READ, FAILED } outcome[DISK_SLOTS];
-static blkif_sring_t shared __attribute__((aligned(PAGE)));
+static uint8_t ring_page[PAGE] __attribute__((aligned(PAGE)));
 static blkif_front_ring_t ring;
 static struct device device;
 static uint64_t sectors; /* of 512 bytes, whatever the disk's own are */
@@ -20,12 +20,12 @@ static uint64_t sectors; /* of 512 bytes, whatever the disk's own are */
 bool blkfront_start(void) {
     char protocol[64];
     if (!device_find(&device, "vbd")) return false;
-    SHARED_RING_INIT(&shared);
-    FRONT_RING_INIT(&ring, &shared, PAGE);
+    SHARED_RING_INIT((blkif_sring_t *)ring_page);
+    FRONT_RING_INIT(&ring, (blkif_sring_t *)ring_page, PAGE);
     for (unsigned i = 0; i < DISK_SLOTS * SEGMENTS; i++)
         grants[i / SEGMENTS][i % SEGMENTS] = grant(device.peer, pages[i / SEGMENTS][i % SEGMENTS], false);
     device_wait(&device, XenbusStateInitWait);
-    device_share(&device, "ring-ref", &shared);
+    device_share(&device, "ring-ref", ring_page);
     device_write(&device, "event-channel", device.port);
     snprintf(protocol, sizeof protocol, "%s/protocol", device.path);
     xenstore_write(protocol, XEN_IO_PROTO_ABI_X86_64);
@@ -57,7 +57,7 @@ void disk_read(unsigned slot, uint64_t offset, size_t size) {
 const uint8_t *disk_done(unsigned slot, bool *failed) {
     int more;
     do {
-        for (RING_IDX end = __atomic_load_n(&shared.rsp_prod, __ATOMIC_ACQUIRE); ring.rsp_cons != end; ring.rsp_cons++) {
+        for (RING_IDX end = __atomic_load_n(&ring.sring->rsp_prod, __ATOMIC_ACQUIRE); ring.rsp_cons != end; ring.rsp_cons++) {
             const blkif_response_t *response = RING_GET_RESPONSE(&ring, ring.rsp_cons);
             outcome[response->id % DISK_SLOTS] = response->status == BLKIF_RSP_OKAY ? READ : FAILED;
         }

@@ -11,8 +11,7 @@ _Static_assert(SLOTS == __CONST_RING_SIZE(netif_rx, PAGE) && SLOTS == __CONST_RI
 
 static uint8_t rx_pages[SLOTS][PAGE] __attribute__((aligned(PAGE)));
 static uint8_t tx_pages[SLOTS][PAGE] __attribute__((aligned(PAGE)));
-static netif_rx_sring_t rx_shared __attribute__((aligned(PAGE)));
-static netif_tx_sring_t tx_shared __attribute__((aligned(PAGE)));
+static uint8_t ring_pages[2][PAGE] __attribute__((aligned(PAGE))); /* whole pages: the rings' types are shorter than the rings */
 static netif_rx_front_ring_t rx;
 static netif_tx_front_ring_t tx;
 static grant_ref_t rx_grants[SLOTS], tx_grants[SLOTS];
@@ -43,10 +42,10 @@ static bool read_mac(void) {
 
 bool netfront_start(void) {
     if (!device_find(&device, "vif") || !read_mac()) return false;
-    SHARED_RING_INIT(&rx_shared);
-    SHARED_RING_INIT(&tx_shared);
-    FRONT_RING_INIT(&rx, &rx_shared, PAGE);
-    FRONT_RING_INIT(&tx, &tx_shared, PAGE);
+    SHARED_RING_INIT((netif_rx_sring_t *)ring_pages[0]);
+    SHARED_RING_INIT((netif_tx_sring_t *)ring_pages[1]);
+    FRONT_RING_INIT(&rx, (netif_rx_sring_t *)ring_pages[0], PAGE);
+    FRONT_RING_INIT(&tx, (netif_tx_sring_t *)ring_pages[1], PAGE);
     for (unsigned i = 0; i < SLOTS; i++) {
         rx_grants[i] = grant(device.peer, rx_pages[i], false);
         tx_grants[i] = grant(device.peer, tx_pages[i], true);
@@ -56,8 +55,8 @@ bool netfront_start(void) {
     RING_PUSH_REQUESTS(&rx);
 
     device_wait(&device, XenbusStateInitWait);
-    device_share(&device, "tx-ring-ref", &tx_shared);
-    device_share(&device, "rx-ring-ref", &rx_shared);
+    device_share(&device, "tx-ring-ref", ring_pages[1]);
+    device_share(&device, "rx-ring-ref", ring_pages[0]);
     device_write(&device, "event-channel", device.port);
     device_write(&device, "request-rx-copy", 1);
     device_write(&device, "feature-rx-notify", 1);
@@ -69,7 +68,7 @@ bool netfront_start(void) {
 
 bool netfront_poll(bool deaf) {
     int more;
-    RING_IDX end = __atomic_load_n(&rx_shared.rsp_prod, __ATOMIC_ACQUIRE);
+    RING_IDX end = __atomic_load_n(&rx.sring->rsp_prod, __ATOMIC_ACQUIRE);
     for (; rx.rsp_cons != end; rx.rsp_cons++) {
         netif_rx_response_t response = *RING_GET_RESPONSE(&rx, rx.rsp_cons);
         unsigned slot = response.id % SLOTS;
@@ -88,7 +87,7 @@ bool netfront_poll(bool deaf) {
 /* A page is free again when its response has come, and those come in any order. */
 void eth_send(const uint8_t *frame, size_t size) {
     int notify;
-    RING_IDX end = __atomic_load_n(&tx_shared.rsp_prod, __ATOMIC_ACQUIRE);
+    RING_IDX end = __atomic_load_n(&tx.sring->rsp_prod, __ATOMIC_ACQUIRE);
     for (; tx.rsp_cons != end; tx.rsp_cons++) tx_free[tx_free_count++ % SLOTS] = RING_GET_RESPONSE(&tx, tx.rsp_cons)->id % SLOTS;
     if (tx_free_count == 0 || !device.path[0]) return; /* as any Ethernet drops; TCP sends again */
     unsigned slot = tx_free[--tx_free_count];
