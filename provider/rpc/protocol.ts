@@ -2,15 +2,16 @@ import * as grpc from "@grpc/grpc-js"
 import plugins from "@pulumi/pulumi/proto/plugin_pb.js"
 import messages from "@pulumi/pulumi/proto/provider_pb.js"
 import pbEmpty from "google-protobuf/google/protobuf/empty_pb.js"
-import { checkInputs, type Failure } from "./check.ts"
+import { checkInputs } from "./check.ts"
 import { decodeProperties, encodeProperties } from "./codec.ts"
-import { type Change, diffInputs } from "./diff.ts"
+import { diffInputs } from "./diff.ts"
 import { Engine } from "./engine.ts"
 import { failure, messageOf } from "./errors.ts"
 import { Lifecycle } from "./lifecycle.ts"
 import { StoppedError } from "./operation.ts"
 import { Redactor } from "./redact.ts"
 import type { Registry } from "./resource.ts"
+import { checkFailure, checkResponse, diffResponse } from "./responses.ts"
 import { bare, type Properties } from "./value.ts"
 import { toCode } from "./view.ts"
 
@@ -251,47 +252,4 @@ function limits(request: { getTimeout(): number; getPreview?(): boolean }): {
 function unsupported(method: string): grpc.handleUnaryCall<unknown, unknown> {
   return (_call, callback) =>
     callback(failure(`this provider has no use for ${method}`, grpc.status.UNIMPLEMENTED))
-}
-
-function checkResponse(inputs: Properties, failures: readonly Failure[]): messages.CheckResponse {
-  const response = new messages.CheckResponse()
-  response.setInputs(encodeProperties(inputs))
-  response.setFailuresList(failures.map(checkFailure))
-  return response
-}
-
-function checkFailure({ property, reason }: Failure): messages.CheckFailure {
-  const message = new messages.CheckFailure()
-  message.setProperty(property)
-  message.setReason(reason)
-  return message
-}
-
-function diffResponse(changes: readonly Change[], deleteBeforeReplace: boolean): messages.DiffResponse {
-  const response = new messages.DiffResponse()
-  const { DIFF_NONE, DIFF_SOME } = messages.DiffResponse.DiffChanges
-  response.setChanges(changes.length === 0 ? DIFF_NONE : DIFF_SOME)
-  response.setHasdetaileddiff(true)
-  response.setDeletebeforereplace(deleteBeforeReplace)
-  response.setDiffsList([...new Set(changes.map(change => topLevel(change.path)))])
-  const replacing = changes.filter(change => change.replaces)
-  response.setReplacesList([...new Set(replacing.map(change => topLevel(change.path)))])
-  for (const change of changes) {
-    const detail = new messages.PropertyDiff()
-    detail.setKind(kinds[change.kind][change.replaces ? 1 : 0])
-    detail.setInputdiff(change.input)
-    response.getDetaileddiffMap().set(change.path, detail)
-  }
-  return response
-}
-
-const { Kind } = messages.PropertyDiff
-const kinds = {
-  add: [Kind.ADD, Kind.ADD_REPLACE],
-  delete: [Kind.DELETE, Kind.DELETE_REPLACE],
-  update: [Kind.UPDATE, Kind.UPDATE_REPLACE],
-} as const
-
-function topLevel(path: string): string {
-  return /^[^.[]*/.exec(path)![0]
 }
