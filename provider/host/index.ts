@@ -1,3 +1,62 @@
+/** How a host is asked and changed: facts, plans that are pure, and what carries them out. */
+export { type ApplyOptions, apply, StepError } from "./apply.ts"
+export { dom0Record, planBootHold, planDom0, planDom0Removal, rebootReasons } from "./boot/dom0.ts"
+export { missingProof } from "./boot/proof.ts"
+export { refuseDom0, refuseHost } from "./boot/refusals.ts"
+export type { Dom0Record, Dom0Wanted } from "./boot/wanted.ts"
+export { parseFacts } from "./facts/parse.ts"
+export { type ProbeOptions, readFacts } from "./facts/probe.ts"
+export { ProbeFormatError } from "./facts/sections.ts"
 export type * from "./facts/types.ts"
+export {
+  type Guard,
+  GuardArmedError,
+  type GuardReport,
+  GuardRevertedError,
+  guardReport,
+  takeBack,
+} from "./guard/guard.ts"
+export { type GuardedOptions, guarded, restartHost } from "./guard/guarded.ts"
+export { HostLockedError, type LockOptions, withHostLock } from "./lock.ts"
+export {
+  type BridgeRecord,
+  bridgeRecord,
+  planBridge,
+  planBridgeRemoval,
+  resolveBridge,
+} from "./network/bridge.ts"
+export { bridgeDrift } from "./network/drift.ts"
+export { refuseBridge } from "./network/refusals.ts"
+export type {
+  Addressing,
+  BridgeConfig,
+  BridgeWanted,
+  FamilyAddressing,
+  StaticRoute,
+} from "./network/wanted.ts"
+export {
+  packageNames,
+  planPackages,
+  planPackagesRemoval,
+  refusePackages,
+} from "./packages/plan.ts"
+export type {
+  PackageFile,
+  PackagesWanted,
+  PackageWanted,
+  RepositoryKey,
+  RepositoryWanted,
+} from "./packages/wanted.ts"
 export { type Refusal, type RefusalCode, RefusedError, refusal, refuse } from "./refusal.ts"
-export type { Action, Plan, RemoveAction, Risk, RunAction, Step, UploadAction, WriteAction } from "./step.ts"
+export { runbook } from "./runbook.ts"
+export type {
+  Action,
+  GuardHooks,
+  Plan,
+  RemoveAction,
+  Risk,
+  RunAction,
+  Step,
+  UploadAction,
+  WriteAction,
+} from "./step.ts"

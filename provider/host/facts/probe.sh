@@ -127,9 +127,11 @@ for directory in /boot/grub2 /boot/grub; do
   environment=$directory/grubenv
   section grub-environment && cat -- "$environment" 2>/dev/null
   section grub-filesystem
-  df -P -T -- "$(readlink -f -- "$environment" 2>/dev/null || echo "$directory")" 2>/dev/null | tail -n 1 ||
-    df -P -T -- "$directory" | tail -n 1
-  [ -f "$environment" ] && [ -w "$environment" ] && echo writable
+  # A grubenv that is not there is made by the first grub-set-default.
+  place=$(readlink -f -- "$environment")
+  [ -e "$place" ] || place=$directory
+  df -P -T -- "$place" | tail -n 1
+  [ -w "$place" ] && echo writable
   break
 done
 for one in grub-mkconfig grub2-mkconfig grub-reboot grub2-reboot grub2-once; do have "$one" && section "tool $one"; done
@@ -183,6 +185,7 @@ done
 for one in /var/lib/pulumi-xen/guard/*/; do files "${one}state" "${one}log"; done
 for one in /var/lib/pulumi-xen/packages/*.before; do [ -f "$one" ] && section "file $one"; done
 files /var/lib/pulumi-xen/packages/*.json /var/lib/pulumi-xen/packages/*.added /var/lib/pulumi-xen/networks/*.json /var/lib/pulumi-xen/dom0.json \
+  /var/lib/pulumi-xen/boot.json /var/lib/pulumi-xen/owners/dom0 /var/lib/pulumi-xen/owners/networks/* \
   /etc/default/xen /etc/default/xendomains /etc/sysconfig/xencommons /etc/sysconfig/xendomains \
   /etc/apt/sources.list.d/pulumi-xen-*.sources /etc/yum.repos.d/pulumi-xen-*.repo /etc/zypp/repos.d/pulumi-xen-*.repo \
   /etc/apt/keyrings/pulumi-xen-*.asc /etc/pki/rpm-gpg/pulumi-xen-*.asc \
