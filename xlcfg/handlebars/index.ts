@@ -148,7 +148,7 @@ class OutputWrapper extends Handlebars.Visitor {
 }
 
 function renderCommentOutputs(text: string, outputs: Readonly<Record<string, Literal>>): string {
-  const clean = text.replace(/#[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'/g, token =>
+  const clean = text.replace(/#[^\n]*|"[^"\\\n]*(?:\\.[^"\\\n]*)*"|'[^'\\\n]*(?:\\.[^'\\\n]*)*'/g, token =>
     token.startsWith("#")
       ? token.replace(/@(HBS[0-9]+)@/g, (_, name: string) => String(outputs[name]).replace(/[\n\0]/g, " "))
       : token,

@@ -40,11 +40,15 @@ function formatAssignment(text: string, { key, op, value }: Assignment): string 
   return `${key} ${op} ${formatValue(text, value, "")}`
 }
 
+/** Deeper lists than any key has are left alone: each level takes some of our call stack. */
+const maxIndent = 100
+
 function formatValue(text: string, node: ValueNode, indent: string): string {
   if (node.kind === "number") return node.value
   // What an octal escape was meant to be only its text can tell.
   if (node.kind === "string") return node.lostOctal ? text.slice(node.start, node.end) : quote(node.value)
-  return hasComment(text, node) ? text.slice(node.start, node.end) : formatList(text, node, indent)
+  const isLeftAlone = hasComment(text, node) || indent.length > maxIndent
+  return isLeftAlone ? text.slice(node.start, node.end) : formatList(text, node, indent)
 }
 
 function formatList(text: string, { items }: ListNode, indent: string): string {

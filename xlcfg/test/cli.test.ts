@@ -70,6 +70,12 @@ for (const { words, input, code, out = /^$/, err = /^$/ } of [
   { words: ["get", "vif"], input: "vif = ['x', 'y']\n", code: 0, out: /^x\ny\n$/ },
   { words: ["get", "vif", "--json"], input: "vif = ['x', ['y']]\n", code: 0, out: /^\["x",\["y"\]\]\n$/ },
   { words: ["get", "vcpus", "a.xl"], code: 1 },
+  {
+    words: ["get", "a", "--json"],
+    input: `a=${"[".repeat(4996)}${"]".repeat(4996)}`,
+    code: 2,
+    err: /too deeply/,
+  },
   { words: ["get"], code: 2, err: /needs a key/ },
   { words: ["set", "memory", "128", "a.xl"], code: 0, out: /\nmemory = 128\n$/ },
   { words: ["set", "name", "it's", "a.xl"], code: 0, out: /^name = "it's"\n/ },

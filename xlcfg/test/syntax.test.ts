@@ -1,5 +1,17 @@
 import test from "ava"
-import { CfgSyntaxError, parse, quote, toInteger, toLong, ValueError } from "../src/index.ts"
+import {
+  CfgSyntaxError,
+  check,
+  format,
+  type Literal,
+  migrate,
+  parse,
+  quote,
+  renderSkeleton,
+  toInteger,
+  toLong,
+  ValueError,
+} from "../src/index.ts"
 
 for (const [text, line, column, problem] of [
   ["Memory = 1\n", 1, 1, /keys are lower case/],
@@ -159,4 +171,29 @@ for (const [name, text] of [
 test("100,000 assignments of one key, each adding to it, are read", t => {
   t.is((parse("a += [1]\n".repeat(100_000)).get("a") as string[]).length, 100_000)
   t.is(parse("a = 1\n".repeat(100_000)).settings.get("a")?.overridden.length, 99_999)
+})
+
+const deep = `vif=${"[".repeat(4996)}'bridge=x'${"]".repeat(4996)}\n`
+const wide = `vif = [${"'bridge=x',".repeat(200_000)}]\n`
+const long = `name = "${"x\\n".repeat(1 << 20)}"\n`
+
+for (const [name, text] of [
+  ["lists as deep as they go", deep],
+  ["200,000 interfaces", wide],
+  ["a string of 3 MiB", long],
+] as const) {
+  test(`${name}: read, checked, laid out, migrated, edited and filled`, t => {
+    const document = parse(text)
+    t.is(document.print(), text)
+    t.true(check(document).length > 0)
+    t.deepEqual([...format(document).settings.keys()], [...document.settings.keys()])
+    t.is(migrate(document).document.print(), text)
+    t.is(document.set("memory", 1).get("memory"), "1")
+    t.is(renderSkeleton(`${text}memory = @MEMORY@\n`, { MEMORY: 1 }), `${text}memory = 1\n`)
+  })
+}
+
+test("a value nested without end cannot be written", t => {
+  const value = Array.from({ length: 10_000 }).reduce<Literal>(inner => [inner], "x")
+  t.throws(() => parse("").set("a", value), { instanceOf: ValueError, message: /deeper than any key/ })
 })

@@ -165,14 +165,22 @@ async function runGet([key, file = "-"]: string[], { json }: Given): Promise<num
   if (key === undefined) throw new UsageError("get needs a key")
   const value = parse((await readSource(file)).text).get(key)
   if (value === undefined) return 1
-  print(json ? JSON.stringify(value) : lines(value))
+  print(json ? toJson(value) : lines(value))
   return 0
+}
+
+function toJson(value: Value): string {
+  try {
+    return JSON.stringify(value)
+  } catch (cause) {
+    throw new UsageError("the list is nested too deeply for JSON", { cause })
+  }
 }
 
 /** A text as it is, a list one item a line; what is nested deeper as JSON. */
 function lines(value: Value): string {
   if (typeof value === "string") return value
-  return value.map(item => `${typeof item === "string" ? item : JSON.stringify(item)}\n`).join("")
+  return value.map(item => `${typeof item === "string" ? item : toJson(item)}\n`).join("")
 }
 
 async function runSet([key, value, file = "-"]: string[], { write }: Given): Promise<number> {

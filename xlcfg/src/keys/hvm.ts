@@ -5,20 +5,20 @@ const hvm = { guests: ["hvm"] } as const
 
 const enlightenments = [
   ...[
-    "all",
-    "defaults",
     "base",
     "freq",
     "time_ref_count",
     "reference_tsc",
     "hcall_remote_tlb_flush",
     "apic_assist",
+    "crash_ctl",
   ],
-  ...["crash_ctl", "synic", "stimer", "hcall_ipi", "ex_processor_masks", "no_vp_limit", "cpu_hotplug"],
+  ...["synic", "stimer", "hcall_ipi", "ex_processor_masks", "no_vp_limit", "cpu_hotplug"],
 ]
+/** `!` in front of a group takes it away. */
 const enlightenment = textLike(
   "group of enlightenments",
-  new RegExp(`^(all|defaults|!?(${enlightenments.slice(2).join("|")}))$`),
+  new RegExp(`^(all|defaults|!?(${enlightenments.join("|")}))$`),
 )
 
 const smbiosNames = [

@@ -64,13 +64,15 @@ function place(document: Document, offset: number): string {
 function* atomsOf(node: ValueNode): Generator<Exclude<ValueNode, ListNode>> {
   const open = [node]
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    if (next.kind === "list") open.push(...next.items)
-    else yield next
+    if (next.kind !== "list") yield next
+    // One by one: a spread of a long list would not fit on the call stack.
+    else for (const item of next.items) open.push(item)
   }
 }
 
 /** Comments and strings, which hide bare variables, or a bare variable. */
-const TOKEN = /#[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|@([A-Za-z][A-Za-z0-9_]*(?::[^@\s"'\\#]+)?)@/g
+const TOKEN =
+  /#[^\n]*|"[^"\\\n]*(?:\\.[^"\\\n]*)*"|'[^'\\\n]*(?:\\.[^'\\\n]*)*'|@([A-Za-z][A-Za-z0-9_]*(?::[^@\s"'\\#]+)?)@/g
 
 function* bareVariables(text: string): Generator<{ name: string; start: number; end: number }> {
   for (const match of text.matchAll(TOKEN))

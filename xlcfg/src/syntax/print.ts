@@ -5,11 +5,15 @@ import type { Literal } from "./tree.ts"
 /** How many columns a list may take on one line before it is broken, one item a line. */
 const WIDTH = 100
 
+/** Two for each level of nesting; xl's keys have three levels at most. */
+const maxIndent = 200
+
 /**
  * The canonical text of a value. Lists that are long or hold several device specifications are broken into
- * one item a line. Throws {@link ValueError} for what xl has no form for: fractions, NUL.
+ * one item a line. Throws {@link ValueError} for what xl has no form for: fractions, NUL, lists without end.
  */
 export function printValue(value: Literal, indent = ""): string {
+  if (indent.length > maxIndent) throw new ValueError("list", "it is nested far deeper than any key of xl")
   if (typeof value === "string") return quote(value)
   if (typeof value === "boolean") return value ? "1" : "0"
   if (typeof value === "number" || typeof value === "bigint") return printNumber(value)
