@@ -1,4 +1,4 @@
-import { type HostFacts, type Refusal, refusal } from "../host/index.ts"
+import { type HostFacts, type Plan, type Refusal, refusal } from "../host/index.ts"
 import { bridgeRecord, planBridge, planBridgeRemoval } from "../host/network/bridge.ts"
 import { bridgeDrift } from "../host/network/drift.ts"
 import { refuseInUse } from "../host/network/inUse.ts"
@@ -127,6 +127,11 @@ function addressingOf(asked: NonNullable<Inputs["addressing"]>): "uplink" | Addr
     routes: routes.map(given),
     dns: { servers, search },
   }
+}
+
+/** The steps to the bridge that is asked for: for the runbook, which makes no mark. */
+export function planOfBridge(from: Inputs, facts: HostFacts): Plan {
+  return planBridge(facts, wantedOf(from))
 }
 
 /** `adopting`: a new resource may take up its own half-made bridge, and no other's. */

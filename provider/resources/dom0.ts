@@ -2,7 +2,7 @@ import { dom0Record, planDom0, planDom0Removal } from "../host/boot/dom0.ts"
 import { missingProof } from "../host/boot/proof.ts"
 import { refuseDom0, refuseHost } from "../host/boot/refusals.ts"
 import type { Dom0Wanted } from "../host/boot/wanted.ts"
-import { type HostFacts, type Refusal, refusal } from "../host/index.ts"
+import { type HostFacts, type Plan, type Refusal, refusal } from "../host/index.ts"
 import { claim, ownerOf, refuseForeign, release } from "../host/owner.ts"
 import { step } from "../host/step.ts"
 import {
@@ -77,6 +77,11 @@ type Outputs = Known<typeof outputs>
 const slowRestarts = 45
 
 const wantedOf = ({ connection: _, ...rest }: Inputs): Dom0Wanted => given(rest)
+
+/** The steps to the dom0 that is asked for: for the runbook, which makes no mark. */
+export function planOfDom0(from: Inputs, facts: HostFacts): Plan {
+  return planDom0(facts, wantedOf(from))
+}
 
 function making(wanted: Dom0Wanted, urn: string, adopting: boolean): HostChange {
   return {

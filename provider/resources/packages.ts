@@ -117,6 +117,12 @@ function wantedOf(id: string, from: Inputs, facts: HostFacts): PackagesWanted {
   }
 }
 
+/** The steps to the set that is asked for, and the names whose versions the facts must hold: for the runbook. */
+export function planOfPackages(id: string, from: Inputs) {
+  const { probe, plan } = making(id, from)
+  return { names: probe?.packages ?? [], plan }
+}
+
 function making(id: string, from: Inputs): HostChange {
   const wanted = (facts: HostFacts) => wantedOf(id, from, facts)
   return {

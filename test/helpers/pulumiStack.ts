@@ -47,7 +47,7 @@ export class PulumiStack {
     // The program finds the SDK and the provider at the same distance as in the repository.
     const copy = join(directory, "repository/test/fixtures", project)
     await cp(join(root, "test/fixtures", project), copy, { recursive: true })
-    for (const name of ["sdk", "provider", "node_modules", "package.json"]) {
+    for (const name of ["components", "sdk", "provider", "node_modules", "package.json"]) {
       await symlink(join(root, name), join(directory, "repository", name))
     }
     const stack = new PulumiStack(directory, copy)
