@@ -23,7 +23,7 @@ export async function readFacts(connection: Connection, options: ProbeOptions = 
   const mark = `== ${randomBytes(12).toString("hex")}`
   const { stdout } = await connection.run(["sh", "-s", "--", mark, depth, ...packages], {
     stdin: SCRIPT,
-    timeout: depth === "full" ? 120_000 : 30_000,
+    timeout: depth === "full" ? 300_000 : 120_000,
     ...(signal === undefined ? {} : { signal }),
   })
   return parseFacts(connection.name, mark, stdout)

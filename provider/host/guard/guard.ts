@@ -113,7 +113,7 @@ export async function arm(connection: Connection, step: Step, signal?: AbortSign
   const { exit, stdout } = await connection.run(["sh", "-s"], {
     stdin: armingScript(step, hooks, token),
     expect: [0, 3],
-    timeout: 60_000,
+    timeout: 300_000,
     ...(signal ? { signal } : {}),
   })
   if (exit === 3) throw new GuardArmedError(connection.name, hooks.name, parseFields(stdout).title ?? "")
@@ -129,7 +129,7 @@ export function hooksOf(step: Step): GuardHooks {
 export async function launch(connection: Connection, guard: Guard): Promise<void> {
   await connection.run(
     ["systemd-run", "--quiet", "--no-block", "/bin/sh", RUNNER, "change", guard.name, guard.token],
-    { timeout: 30_000 },
+    { timeout: 120_000 },
   )
 }
 
@@ -148,7 +148,7 @@ export async function confirm(connection: Connection, guard: Guard): Promise<Con
 /** Takes an armed change back now. Harmless when there is none, or when it was confirmed. */
 export async function takeBack(connection: Connection, name: string): Promise<void> {
   await connection.run(["systemd-run", "--quiet", "--no-block", "/bin/sh", RUNNER, "fire", name], {
-    timeout: 30_000,
+    timeout: 120_000,
   })
 }
 
@@ -166,7 +166,7 @@ const REPORT = 'cd "$1" 2>/dev/null || exit 0; cat state; [ -e made ] && echo ma
 /** What a guard is doing or did; `none` where there never was one. */
 export async function guardReport(connection: Connection, name: string): Promise<GuardReport> {
   const { stdout } = await connection.run(["sh", "-c", REPORT, "sh", `${GUARD_DIRECTORY}/${name}`], {
-    timeout: 30_000,
+    timeout: 120_000,
   })
   const end = stdout.indexOf("\n\n")
   const { state, token = "", title = "", made } = parseFields(stdout.slice(0, end))

@@ -123,14 +123,14 @@ function isFinal(error: unknown): boolean {
 
 async function restart(connection: Connection, watch: Watch): Promise<void> {
   await watch.until("the restart to begin", async fresh => {
-    await fresh.run(["systemctl", "--no-block", "reboot"], { timeout: 30_000 })
+    await fresh.run(["systemctl", "--no-block", "reboot"], { timeout: 120_000 })
     return true
   })
   await connection.close()
 }
 
 async function bootId(connection: Connection): Promise<string> {
-  const { stdout } = await connection.run(["cat", "/proc/sys/kernel/random/boot_id"], { timeout: 10_000 })
+  const { stdout } = await connection.run(["cat", "/proc/sys/kernel/random/boot_id"], { timeout: 60_000 })
   return stdout.trim()
 }
 
