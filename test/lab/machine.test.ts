@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import test from "ava"
 import { MachineStopped, PortTaken } from "../../scripts/lab/errors.ts"
 import { findMachine, type MachineSpec, qemuArguments, startMachine } from "../../scripts/lab/machine.ts"
@@ -110,6 +111,36 @@ test("a machine starts, is found by its directory, and is gone after a power cut
   await machine.powerCut()
   t.is(await findMachine(here.directory), undefined)
 })
+
+for (const [title, tied] of [
+  ["a machine of a build dies with the process that builds, even by kill -9", true],
+  ["a lab's machine outlives the command that started it", false],
+] as const) {
+  test(title, async t => {
+    await using here = await place()
+    await writeFile(join(here.directory, "disk"), Buffer.alloc(2 ** 20))
+    const forwards = [{ port: await freePort(), address: "10.0.2.15", to: 22 }]
+    const wanted: MachineSpec = { ...spec, directory: here.directory, disk: "disk", format: "raw", forwards }
+    const program = `
+      import { startMachine } from ${JSON.stringify(join(import.meta.dirname, "../../scripts/lab/machine.ts"))}
+      const machine = await startMachine(${JSON.stringify(wanted)}, { tied: ${tied} })
+      console.log(machine.pid)
+      setInterval(() => {}, 1000)
+    `
+    const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
+      stdio: ["ignore", "pipe", "inherit"],
+    })
+    await once(child.stdout, "data")
+    const machine = await findMachine(here.directory)
+    child.kill("SIGKILL")
+    await once(child, "exit")
+    if (tied) {
+      while (await machine!.running()) await sleep(10)
+    }
+    t.is((await findMachine(here.directory))?.pid, tied ? undefined : machine!.pid)
+    await machine!.powerCut()
+  })
+}
 
 test("a taken port is named", async t => {
   const server = createServer().listen(0, "127.0.0.1")
