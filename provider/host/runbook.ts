@@ -1,5 +1,5 @@
 import { Secret } from "../secret.ts"
-import { quoteCommand } from "../ssh/index.ts"
+import { quoteCommand } from "../ssh/quote.ts"
 import type { Action, Plan, Risk, Step } from "./step.ts"
 
 const WARNINGS: Partial<Record<Risk, string>> = {

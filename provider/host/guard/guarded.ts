@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import { ConnectError, type Connection } from "../../ssh/index.ts"
+import { ConnectError } from "../../ssh/errors.ts"
+import type { Connection } from "../../ssh/index.ts"
 import type { Step } from "../step.ts"
 import { arm, confirm, type Guard, GuardRevertedError, guardReport, hooksOf, launch } from "./guard.ts"
 

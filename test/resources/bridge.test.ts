@@ -1,0 +1,127 @@
+import anyTest, { type TestFn } from "ava"
+import { failureOf, ProviderUnderTest } from "../helpers/provider.ts"
+import { startWiredHost, type WiredHost } from "../helpers/wiredHost.ts"
+import { SETTINGS } from "../host/helpers/settings.ts"
+
+const test = anyTest.serial as TestFn
+let provider: ProviderUnderTest
+let wired: WiredHost
+
+const urn = "urn:pulumi:s::p::xen:index:Bridge::www1"
+const other = "urn:pulumi:t::p::xen:index:Bridge::www1"
+const want = (more: object = {}) => ({
+  connection: { ...wired.connection },
+  name: "xenbr0",
+  uplink: "eth0",
+  window: 15,
+  ...more,
+})
+
+/** All that a bridge could change. */
+const SETTING = `
+cat /etc/network/interfaces /etc/network/interfaces.d/* 2>/dev/null || :
+ip -o addr show scope global | sed 's/\\\\.*//'
+ip route; ip -o link | sed 's/^[0-9]*: //' | cut -d ' ' -f 1 | sort
+find /var/lib/pulumi-xen -type f ! -name lock ! -path '*/guard*' 2>/dev/null | sort || :
+`
+
+test.before(async t => {
+  t.timeout(300_000)
+  wired = await startWiredHost(SETTINGS["ifupdown, static"]!)
+  provider = await ProviderUnderTest.start()
+})
+test.after.always(async () => {
+  await provider?.[Symbol.asyncDispose]()
+  await wired?.[Symbol.asyncDispose]()
+})
+
+const gateway = (ipv4: string) => ({ ipv4: { addresses: ["192.0.2.7/24"], gateway: ipv4 } })
+
+const refused: [what: string, more: object, says: RegExp][] = [
+  ["an uplink that does not exist", { uplink: "eth7" }, /no interface eth7 .*This host has: .*eth0/s],
+  ["an uplink without an address", { uplink: "eth1" }, /eth1 has no address that xenbr0 could take over/],
+  ["a name that a link has already", { name: "eth1" }, /There is .* eth1 already, which was not made by/],
+  [
+    "an address that another machine answers at",
+    { extraAddresses: ["192.0.2.1/24"] },
+    /192\.0\.2\.1, which another machine on its network has already/,
+  ],
+  [
+    "an address of another link of the host",
+    { uplink: "eth1", addressing: { ipv4: { addresses: ["192.0.2.7/24"] } } },
+    /192\.0\.2\.7, which eth0 of this host has already/,
+  ],
+]
+for (const [what, more, says] of refused) {
+  test(`${what} is refused in a sentence, before anything is changed`, async t => {
+    const before = await wired.inside(SETTING)
+    const failed = await failureOf(provider.create(urn, want(more)))
+    t.regex(failed.says, says)
+    t.is(failed.saved, undefined)
+    t.is(await wired.inside(SETTING), before)
+  })
+}
+
+test("a preview says what would be done, and what it costs, and does nothing", async t => {
+  const before = await wired.inside(SETTING)
+  const lines = await provider.preview(urn, want())
+  t.true(
+    lines.some(line => /^would make the bridge xenbr0 with eth0 as its port \(guarded: /.test(line)),
+    lines.join("\n"),
+  )
+  t.is(await wired.inside(SETTING), before)
+})
+
+test("a host that does not answer yet is one line of a preview, and no error", async t => {
+  const lines = await provider.preview(urn, want({ connection: { ...wired.connection, port: 1 } }))
+  t.is(lines.length, 1)
+  t.regex(lines[0]!, /cannot be asked yet what would change/)
+})
+
+test("a gateway that leads nowhere is taken back by the host; the right one then converges", async t => {
+  t.timeout(300_000)
+  const before = await wired.inside("ip -4 route show default; cat /etc/network/interfaces")
+  const wrong = want({ addressing: gateway("192.0.2.99") })
+  const failed = await failureOf(provider.create(urn, wrong))
+  t.regex(failed.says, /The host has taken the change back and is on its old setting/)
+  t.is(failed.saved?.id, "xenbr0")
+  t.is(await wired.inside("ip -4 route show default; cat /etc/network/interfaces"), before)
+
+  const { id, inputs, outputs } = failed.saved!
+  const made = await provider.update(urn, { id, inputs, outputs }, want())
+  t.like(made.outputs, { name: "xenbr0", port: "eth0", manager: "ifupdown", guard: "confirmed" })
+  await provider.client.delete(urn, id, made)
+  t.is(await wired.inside("ip -4 route show default; cat /etc/network/interfaces"), before)
+})
+
+test("a bridge's life: made, found again, mended when it drifts, foreign to others, gone", async t => {
+  t.timeout(300_000)
+  const before = await wired.inside(SETTING)
+  const made = await provider.create(urn, want())
+  t.like(made.outputs, { name: "xenbr0", port: "eth0", mac: "02:00:00:00:00:07", guard: "confirmed" })
+  t.deepEqual(made.outputs.addresses, ["192.0.2.7/24", "2001:db8::7/64"])
+  t.true(
+    provider.engine.lines.some(({ message }) => /^guard of "Make the bridge xenbr0.*confirmed/.test(message)),
+    "the user is told what the guard did",
+  )
+
+  const again = await provider.create(urn, want())
+  t.deepEqual(again.outputs, { ...made.outputs }, "what an interrupted run has made is taken up")
+  const foreign = await failureOf(provider.create(other, want()))
+  t.regex(foreign.says, /the bridge xenbr0 belongs to another resource of Pulumi: urn:pulumi:s::p::/)
+
+  const clean = await provider.client.read(urn, made.id, made)
+  t.deepEqual(clean.outputs, made.outputs, "a refresh finds nothing")
+  await wired.inside("ip link set xenbr0 type bridge stp_state 1")
+  const drifted = { ...made, ...(await provider.client.read(urn, made.id, made)) }
+  t.deepEqual(drifted.outputs.drift, ["Change the bridge xenbr0 with eth0 as its port"])
+  t.like(await provider.client.diff(urn, made.id, drifted, made.inputs), { detail: { drift: "update" } })
+  const mended = await provider.update(urn, drifted, want())
+  t.deepEqual(mended.outputs.drift, [])
+  t.is((await wired.inside("cat /sys/class/net/xenbr0/bridge/stp_state")).trim(), "0")
+
+  await provider.client.delete(urn, made.id, mended)
+  t.is(await wired.inside(SETTING), before)
+  await provider.client.delete(urn, made.id, mended)
+  t.is((await provider.client.read(urn, made.id, mended)).id, "", "what is gone is found to be gone")
+})
