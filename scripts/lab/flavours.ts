@@ -68,6 +68,8 @@ ln -s grub2 /boot/grub
 rm -f /etc/debian_version
 mkdir -p /var/lib/rpm /etc/yum.repos.d /etc/zypp/repos.d
 chmod 600 /etc/NetworkManager/system-connections/*
+# What is downloaded from here on is for the RPM repositories.
+apt-get clean
 `,
     firstBoot: `
 grub2-editenv - create
