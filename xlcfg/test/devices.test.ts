@@ -303,5 +303,7 @@ test("channels, shares and USB devices are read and printed in xl's names", t =>
     t.throws(() => parseChannel(spec), { instanceOf: ValueError })
   t.throws(() => parseUsbController("version=4"), { instanceOf: ValueError, message: /from 1 to 3/ })
   t.throws(() => parseUsbDevice("hostbus=1"), { instanceOf: ValueError, message: /no hostaddr=/ })
+  t.throws(() => parseP9("tag=t,path=/p"), { instanceOf: ValueError, message: /no security_model=/ })
+  t.deepEqual(parseP9("type=xen_9pfsd"), { type: "xen_9pfsd" })
   t.throws(() => parseP9("security_model=mapped"), { instanceOf: ValueError })
 })

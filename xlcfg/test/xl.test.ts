@@ -457,3 +457,76 @@ test("the text of a vif is read back from xl as it was meant", async t => {
     rate_bytes_per_interval: 62500,
   })
 })
+
+const pool = [
+  ...[
+    "0",
+    "1",
+    "2",
+    "-1",
+    "64",
+    "0x40",
+    "99999999999",
+    "''",
+    "'x'",
+    "'1x'",
+    "'pv'",
+    "'hvm'",
+    "'default'",
+    "'/k'",
+    "'destroy'",
+    "'igd'",
+    "[]",
+    "['']",
+    "['x']",
+  ],
+  ...[
+    "[1]",
+    "[[]]",
+    "['all']",
+    "'0-3,^1'",
+    "['0', '1']",
+    "'host'",
+    "'none'",
+    "['a=b']",
+    "['bridge=x']",
+    "['/d,raw,xvda']",
+    "['03:00.0']",
+    "'pty'",
+    "['tablet']",
+  ],
+  ...[
+    "['connection=pty,name=x']",
+    "['backend=0']",
+    "['type=qusb,ports=4']",
+    "['hostbus=1,hostaddr=2']",
+    "'enabled'",
+    "'native'",
+    "'seabios'",
+    "'v3'",
+  ],
+]
+
+test("what check finds no error in, xl reads without a complaint: 500 files of random keys and values", async t => {
+  const random = new Random(9)
+  const names = (Object.keys(keys) as KeyName[]).filter(name => !keyOf(name).since && name !== "name")
+  let clean = 0
+  for (let round = 0; round < 500; round++) {
+    const type = random.pick(["pv", "pvh", "hvm"])
+    const lines = Array.from(
+      { length: 1 + random.below(2) },
+      () => `${random.pick(names)} = ${random.pick(pool)}\n`,
+    )
+    const cfg = `name = 'a'\ntype = '${type}'\n${type === "hvm" ? "" : "kernel = '/k'\n"}memory = 64\n${lines.join("")}`
+    if (check(cfg, { target: "4.17" }).some(({ severity }) => severity === "error")) continue
+    clean++
+    const { accepted, complaints } = await xl.read(cfg)
+    t.true(accepted, `${cfg}\n${complaints.join("\n")}`)
+    t.deepEqual(
+      complaints.filter(line => !/^WARNING|deprecated|in favour of cmdline|xen-devel/i.test(line)),
+      [],
+      cfg,
+    )
+  }
+  t.true(clean > 60, `only ${clean} files were clean`)
+})

@@ -38,8 +38,7 @@ export const channelSpec: Spec<Channel> = {
   },
 }
 
-/** 9pfs shares: `p9=` of xl.cfg(5). */
-export const p9Spec = keyValueSpec("9pfs share", {
+const p9Options = keyValueSpec("9pfs share", {
   tag: text("a tag"),
   path: text("a path"),
   security_model: oneOf(["none"]),
@@ -50,6 +49,21 @@ export const p9Spec = keyValueSpec("9pfs share", {
   "max-space": since("4.19", integer()),
   "auto-delete": since("4.19", boolean),
 })
+
+export type P9 = Parsed<typeof p9Options>
+
+/** 9pfs shares: `p9=` of xl.cfg(5). Only the daemon of 4.19 (`type=xen_9pfsd`) has defaults for what they are. */
+export const p9Spec: Spec<P9> = {
+  ...p9Options,
+  scan(spec, report) {
+    const share = p9Options.scan(spec, report)
+    if (share === undefined || share.type === "xen_9pfsd") return share
+    for (const name of ["tag", "path", "security_model"] as const)
+      if (share[name] === undefined)
+        report({ code: "missing-key", message: `the 9pfs share has no ${name}=`, remedy: `add ${name}=` })
+    return share
+  },
+}
 
 export const vtpmSpec = keyValueSpec("vTPM", { backend: required(backend), uuid })
 
@@ -148,7 +162,6 @@ export const rdmSpec = keyValueSpec("RDM specification", {
 /** What a specification's language reads. */
 export type Parsed<S> = S extends Spec<infer T> ? T : never
 
-export type P9 = Parsed<typeof p9Spec>
 export type UsbController = Parsed<typeof usbControllerSpec>
 export type UsbDevice = Parsed<typeof usbDeviceSpec>
 

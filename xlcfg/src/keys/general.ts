@@ -69,9 +69,13 @@ export const boot = {
   extra: key(text, "The kernel's command line, behind root=."),
   firmware: key(text, "pvgrub32 or pvgrub64 (PV); bios, uefi, seabios, rombios, ovmf or a path (HVM)."),
   bootloader: key(text, "Program that finds the kernel, usually pygrub.", { guests: ["pv", "pvh"] }),
-  bootloader_args: key(listOr(list(text), text, true), "The boot loader's arguments.", {
-    guests: ["pv", "pvh"],
-  }),
+  bootloader_args: key(
+    listOr(list(text), textLike("text of arguments", /\S/), true),
+    "The boot loader's arguments.",
+    {
+      guests: ["pv", "pvh"],
+    },
+  ),
   bootloader_restrict: key(boolean, "Runs the boot loader with as few rights as can be.", {
     since: "4.19",
     guests: ["pv", "pvh"],
