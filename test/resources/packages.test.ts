@@ -1,0 +1,153 @@
+import anyTest, { type TestFn } from "ava"
+import { failureOf, ProviderUnderTest } from "../helpers/provider.ts"
+import { startWiredHost, type WiredHost } from "../helpers/wiredHost.ts"
+import { makeRepository } from "../host/helpers/repository.ts"
+import { SETTINGS } from "../host/helpers/settings.ts"
+
+const test = anyTest.serial as TestFn
+let provider: ProviderUnderTest
+let wired: WiredHost
+let key: { armoured: string; fingerprint: string }
+
+const urn = "urn:pulumi:s::p::xen:index:Packages::tools"
+const other = "urn:pulumi:s::p::xen:index:Packages::others"
+const own = () => ({ name: "own", url: "file:///srv/repo", key })
+const want = (more: object = {}) => ({
+  connection: { ...wired.connection },
+  packages: ["px-hello"],
+  repositories: [own()],
+  ...more,
+})
+
+/** All that a set could change. */
+const SETTING = `
+dpkg-query -W
+find /etc/apt /var/lib/pulumi-xen -type f ! -name lock 2>/dev/null | sort || :
+`
+
+test.before(async t => {
+  t.timeout(300_000)
+  wired = await startWiredHost(SETTINGS["systemd-networkd, static"]!)
+  key = await makeRepository(wired.host, "deb", "debian")
+  provider = await ProviderUnderTest.start()
+})
+test.after.always(async () => {
+  await provider?.[Symbol.asyncDispose]()
+  await wired?.[Symbol.asyncDispose]()
+})
+
+const refused: [what: string, more: () => object, says: RegExp][] = [
+  [
+    "a repository without a key",
+    () => ({ repositories: [{ name: "own", url: "file:///srv/repo" }] }),
+    /own has no key.*allowUnsigned: true/s,
+  ],
+  [
+    "a key that has not the fingerprint that was said",
+    () => ({ repositories: [{ ...own(), key: { ...key, fingerprint: "0".repeat(40) } }] }),
+    /has the fingerprint [0-9A-F]{40}, and not 0{40}/,
+  ],
+  [
+    "a package that no repository offers",
+    () => ({ repositories: [], packages: ["px-nowhere"] }),
+    /offer no package px-nowhere/,
+  ],
+  [
+    "Xen where no repository offers it",
+    () => ({ repositories: [], packages: [], xen: true }),
+    /offer no package xen-system-amd64/,
+  ],
+]
+for (const [what, more, says] of refused) {
+  test(`${what} is refused in a sentence, before anything is changed`, async t => {
+    const before = await wired.inside(SETTING)
+    const failed = await failureOf(provider.create(urn, want(more())))
+    t.regex(failed.says, says)
+    t.is(failed.saved, undefined)
+    t.is(await wired.inside(SETTING), before)
+  })
+}
+
+test("what is no name, no version and no digest is refused by the check, with the path of the input", async t => {
+  const { failures } = await provider.client.check(urn, {
+    ...want({
+      packages: ["--force", { name: "xen", version: "1; rm" }],
+      files: [{ name: "x", source: "x.deb", sha256: "ABC" }],
+    }),
+  })
+  t.deepEqual(failures.map(({ property }) => property).sort(), [
+    "files[0].sha256",
+    "packages[0]",
+    "packages[1].version",
+  ])
+})
+
+test("a preview says what would be installed and from where, and does nothing", async t => {
+  const before = await wired.inside(SETTING)
+  const lines = await provider.preview(urn, want())
+  t.true(
+    lines.some(line => line === "would install px-hello"),
+    lines.join("\n"),
+  )
+  t.true(lines.some(line => line.includes("own (file:///srv/repo)")))
+  t.is(await wired.inside(SETTING), before)
+})
+
+test("a set's life: installed with what it needs, found again, mended, and just that removed", async t => {
+  t.timeout(300_000)
+  const before = await wired.inside(SETTING)
+  const made = await provider.create(urn, want())
+  t.like(made.outputs, { manager: "apt", versions: { "px-hello": "2.0" }, drift: [] })
+  t.deepEqual(made.outputs.added, ["px-hello", "px-lib"])
+  t.true(
+    provider.engine.lines.some(
+      ({ message, ephemeral }) => ephemeral && /installing \d of 2: px-/.test(message),
+    ),
+    "pulumi up shows how far it is",
+  )
+
+  const again = await provider.create(urn, want())
+  t.deepEqual(
+    [again.id, again.outputs],
+    [made.id, made.outputs],
+    "what an interrupted run has made is taken up",
+  )
+  const shared = await failureOf(provider.create(other, want({ packages: [] })))
+  t.regex(shared.says, /The repository own was added by another set of packages/)
+
+  t.deepEqual(
+    (await provider.client.read(urn, made.id, made)).outputs,
+    made.outputs,
+    "a refresh finds nothing",
+  )
+  await wired.inside("dpkg --purge px-hello")
+  const drifted = { ...made, ...(await provider.client.read(urn, made.id, made)) }
+  t.deepEqual(drifted.outputs.drift, ["Install px-hello"])
+  const mended = await provider.update(urn, drifted, want())
+  t.deepEqual(mended.outputs, made.outputs)
+
+  const older = want({ packages: [{ name: "px-hello", version: "1.0", hold: true }] })
+  const pinned = await provider.update(urn, mended, older)
+  t.like(pinned.outputs, { versions: { "px-hello": "1.0" } })
+  t.is((await wired.inside("apt-mark showhold")).trim(), "px-hello")
+
+  await provider.client.delete(urn, made.id, pinned)
+  t.is(await wired.inside(SETTING), before)
+  t.is(await wired.inside("apt-mark showhold"), "")
+})
+
+test("a user who may not become root is told so, and nothing is tried", async t => {
+  await wired.inside(`
+    useradd --create-home anna
+    install -d -m 700 -o anna /home/anna/.ssh
+    install -m 600 -o anna /root/.ssh/authorized_keys /home/anna/.ssh/authorized_keys`)
+  const before = await wired.inside(SETTING)
+  const anna = { ...wired.connection, user: "anna" }
+  t.regex((await failureOf(provider.create(urn, want({ connection: anna })))).says, /sudo/)
+  const asHerself = { ...anna, sudo: false }
+  t.regex(
+    (await failureOf(provider.create(urn, want({ connection: asHerself })))).says,
+    /anna is not root here|Permission denied/,
+  )
+  t.is(await wired.inside(SETTING), before)
+})
