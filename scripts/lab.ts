@@ -2,10 +2,12 @@ import { parseArgs } from "node:util"
 import { attachConsole } from "./lab/console.ts"
 import { LabError } from "./lab/errors.ts"
 import { type FlavourName, flavours } from "./lab/flavours.ts"
+import { bareImage, snapshot } from "./lab/image.ts"
 import type { LabRecord } from "./lab/instance.ts"
 import { defaultHardware, down, enter, type LabOptions, reset, status, up } from "./lab/labs.ts"
 import type { Forward } from "./lab/machine.ts"
 import { session } from "./lab/shell.ts"
+import { xenImage } from "./lab/xen.ts"
 
 const usage = `A bare rented machine on your own desk.
 
@@ -15,6 +17,7 @@ const usage = `A bare rented machine on your own desk.
   npm run lab -- status   all labs; --json for programs
   npm run lab -- reset    make it bare again
   npm run lab -- down     shut it down; --remove deletes it
+  npm run lab -- prepare  build ahead what the tests' machines start from: every flavour, and a host with Xen
 
   --name N         which lab; default: lab
   --flavour F      ${Object.keys(flavours).join(" or ")}; default: debian
@@ -29,6 +32,14 @@ const commands: Record<string, (options: Options) => Promise<number>> = {
     const { record, did } = await up(await parseWish(options))
     const happened = { created: "is up", started: "is up again", nothing: "runs already" }[did]
     console.log(`The lab ${record.name} ${happened}: ${describe(record)}`)
+    return 0
+  },
+  async prepare() {
+    const hardware = await defaultHardware()
+    for (const flavour of Object.keys(flavours))
+      await snapshot(await bareImage(parseFlavour(flavour), hardware))
+    await xenImage(hardware)
+    console.log("All images of the lab are built.")
     return 0
   },
   async down({ name, remove }) {
