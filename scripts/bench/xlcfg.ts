@@ -85,8 +85,12 @@ async function growth(
   work: (text: string) => unknown,
 ): Promise<Row> {
   const [one, two] = [make(MIB), make(2 * MIB)]
-  const theirs = await ourTime(() => work(one))
-  const ours = await ourTime(() => work(two))
+  // In turn, and the fastest of each: what else the machine does must not look like growth.
+  let [ours, theirs] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
+  for (let round = 0; round < 15; round++) {
+    theirs = Math.min(theirs, await timed(async () => work(one)))
+    ours = Math.min(ours, await timed(async () => work(two)))
+  }
   return {
     name: `xlcfg: ${name} a file of 2 MB, beside one of 1 MB`,
     ours,
@@ -94,6 +98,7 @@ async function growth(
     unit: "ms",
     ratio: ours / theirs,
     goal: "about 2: linear",
+    note: "the fastest of 15 rounds",
   }
 }
 
