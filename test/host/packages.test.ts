@@ -18,7 +18,6 @@ import { SETTINGS } from "./helpers/settings.ts"
 const KINDS = [
   { manager: "apt", kind: "deb", family: "debian", altered: "px-other_1.0_all.deb" },
   { manager: "dnf", kind: "rpm", family: "rhel", altered: "px-other-1.0.rpm" },
-  { manager: "zypper", kind: "rpm", family: "suse", altered: "px-other-1.0.rpm" },
 ] as const satisfies readonly { manager: PackageManager; kind: string; family: string; altered: string }[]
 
 for (const { manager, kind, family, altered } of KINDS) {

@@ -26,9 +26,9 @@ const LOGROTATE = `# Written by pulumi-xen: the consoles of the guests.
 `
 
 /** systemd-system.conf(5): systemd feeds the watchdog while it runs, and leaves it on over a restart. */
-const WATCHDOG = `# Written by pulumi-xen: a dom0 that hangs for a minute is restarted, by Xen.
+const WATCHDOG = `# Written by pulumi-xen: a dom0 that hangs for two minutes is restarted, by Xen.
 [Manager]
-RuntimeWatchdogSec=60
+RuntimeWatchdogSec=120
 RebootWatchdogSec=10min
 `
 

@@ -12,7 +12,7 @@ export interface Dom0Wanted {
   readonly linuxOptions?: readonly string[]
   /** Guests' consoles are logged from the first byte, and rotated. Default true. */
   readonly consoleLog?: boolean
-  /** Xen restarts the machine when dom0 hangs for a minute. Default true. */
+  /** Xen restarts the machine when dom0 hangs for two minutes. Default true. */
   readonly watchdog?: boolean
   /** Hardware virtualisation must be there (PVH and HVM guests). Default false: PV guests need none. */
   readonly hvm?: boolean

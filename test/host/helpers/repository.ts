@@ -58,6 +58,9 @@ const RPM = `${KEY}
 rm -rf /var/lib/dpkg /etc/os-release
 printf 'ID=%s\\nID_LIKE="%s"\\nVERSION_ID=9\\nPRETTY_NAME="Test 9"\\n' $FAMILY $FAMILY > /etc/os-release
 cp /etc/os-release /usr/lib/os-release
+# Debian's rpm keeps its database in root's home, where zypper does not look for it.
+mkdir -p /etc/rpm
+echo '%_dbpath /var/lib/rpm' > /etc/rpm/macros.dbpath
 rpm --initdb
 spec() { # NAME VERSION REQUIRES
   cat > /tmp/$1.spec <<END

@@ -21,9 +21,11 @@ export function exec(
     child.stdin.on("error", () => {})
     child.stdin.end(stdin)
     child.on("error", reject)
-    child.on("close", exit =>
-      resolve({ exit, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() }),
-    )
+    const end = (exit: number | null) =>
+      resolve({ exit, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() })
+    // A daemon that the program left behind (zypper's gpg-agent) may keep the output open for minutes.
+    child.on("exit", exit => setTimeout(end, 1000, exit).unref())
+    child.on("close", end)
   })
 }
 
