@@ -88,7 +88,7 @@ bool netfront_poll(bool deaf) {
 void eth_send(const uint8_t *frame, size_t size) {
     int notify;
     RING_IDX end = __atomic_load_n(&tx.sring->rsp_prod, __ATOMIC_ACQUIRE);
-    for (; tx.rsp_cons != end; tx.rsp_cons++) tx_free[tx_free_count++ % SLOTS] = RING_GET_RESPONSE(&tx, tx.rsp_cons)->id % SLOTS;
+    for (; tx.rsp_cons != end; tx.rsp_cons++) tx_free[tx_free_count++] = RING_GET_RESPONSE(&tx, tx.rsp_cons)->id % SLOTS;
     if (tx_free_count == 0 || !device.path[0]) return; /* as any Ethernet drops; TCP sends again */
     unsigned slot = tx_free[--tx_free_count];
     memcpy(tx_pages[slot], frame, size);

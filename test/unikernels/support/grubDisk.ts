@@ -12,7 +12,7 @@ const grub = "/usr/lib/grub/i386-pc"
 /**
  * A disk image whose GRUB boots `kernel` by multiboot1 on a PC with a BIOS, as an EC2 instance of a Xen type would:
  * boot sector, GRUB's core with its few commands inside, one ext2 partition with the kernel.
- * Interrupt controllers are masked first: IRQ 0 would arrive as a double fault (facts of the i8259: its vectors start at 8).
+ * The interrupt controllers are masked first: the BIOS lets IRQ 0 arrive as vector 8, which is a double fault.
  */
 export async function grubDisk(folder: string, kernel: string, args: string): Promise<string> {
   const root = join(folder, "root")
