@@ -124,6 +124,6 @@ async function upstream(archive: "debian" | "debian-security"): Promise<string> 
 }
 
 // QEMU starts this file once for each connection of a guest, with the connection as standard input and output.
-if (import.meta.main) {
+if (process.argv[1] === import.meta.filename) {
   packageServer(process.argv[2]).emit("connection", new Socket({ fd: 0, readable: true, writable: true }))
 }

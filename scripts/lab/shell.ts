@@ -49,13 +49,13 @@ export async function reboot(machine: Machine, door: Door): Promise<void> {
   const bootId = () => runScript("ask which boot this is", door, "cat /proc/sys/kernel/random/boot_id")
   const before = await bootId()
   await runScript("reboot the machine", door, "systemctl reboot")
-  for (const end = Date.now() + 300_000; Date.now() < end; await sleep(500)) {
+  for (const end = Date.now() + 900_000; Date.now() < end; await sleep(500)) {
     await waitForSsh(machine, door.port)
     // The old boot's sshd may greet and then hang up.
     const now = await bootId().catch(() => before)
     if (now !== before) return
   }
-  throw new MachineStopped("reboot the machine", "it did not come back within 300 s", await tail(machine))
+  throw new MachineStopped("reboot the machine", "it did not come back within 900 s", await tail(machine))
 }
 
 /** The user's own session on the machine: a terminal, or one command. Returns its exit code. */
