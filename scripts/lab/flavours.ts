@@ -78,6 +78,8 @@ grub2-mkconfig -o /boot/grub2/grub.cfg
 ${firstBoot}
 mkdir /usr/lib/debian
 mv /usr/bin/apt* /usr/bin/dpkg* /usr/lib/debian
+# Debian's GRUB compares the versions of kernels with it.
+sed -i 's,^  dpkg --compare,  /usr/lib/debian/dpkg --compare,' /usr/share/grub/grub-mkconfig_lib
 `,
     repository: ["xen-system-amd64"],
   },

@@ -62,6 +62,8 @@ sed 's,/etc/default/xendomains,/etc/sysconfig/xendomains,' etc/init.d/xendomains
 chmod 755 usr/libexec/xen/bin/xendomains
 cp -r "$1"/. .
 mv etc/default/xendomains etc/sysconfig/xendomains
+# Where the entry for UEFI lies elsewhere and Xen does not become the default by being installed.
+rm -r boot/*.efi etc/default/grub.d
 rm -r etc/init.d etc/default/xen usr/share/doc usr/share/bug usr/share/lintian usr/share/man 2> /dev/null || :
 `
 
@@ -104,12 +106,11 @@ async function listFiles(
   const parts = { hypervisor: [] as string[], runtime: [] as string[], libs: [] as string[] }
   for (const line of found.trim().split("\n").sort()) {
     const [type, path] = [line[0], `/${line.slice(2)}`]
-    const part =
-      path.startsWith("/boot/") || path.startsWith("/etc/default/grub.d/")
-        ? "hypervisor"
-        : /\/lib\/x86_64-linux-gnu\//.test(path)
-          ? "libs"
-          : "runtime"
+    const part = path.startsWith("/boot/")
+      ? "hypervisor"
+      : /\/lib\/x86_64-linux-gnu\//.test(path)
+        ? "libs"
+        : "runtime"
     const mark = type === "d" ? "%dir " : path.startsWith("/etc/") ? "%config(noreplace) " : ""
     parts[part].push(`${mark}"${path}"`)
   }
