@@ -381,7 +381,7 @@ test("a symbolic link under the part's name is not followed", async t => {
   t.deepEqual(readdirSync(at), ["kernel"])
 })
 
-test("memory does not grow with the file", async t => {
+test.serial("memory does not grow with the file", async t => {
   const source = join(directory, "large")
   // Sparse here, and read as zeros.
   spawnSync("truncate", ["-s", "320M", source])
