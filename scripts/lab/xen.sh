@@ -2,7 +2,7 @@
 # logged, Xen the default entry of GRUB. Read by `sh -eu` on the machine, with $XEN_OPTIONS set.
 export DEBIAN_FRONTEND=noninteractive
 apt-get -qq update
-apt-get -qq install --no-install-recommends xen-system-amd64 qemu-system-xen grub-xen-host bridge-utils nftables > /dev/null
+apt-get -qq install --no-install-recommends xen-system-amd64 qemu-system-xen grub-xen-host bridge-utils nftables curl > /dev/null
 
 cat > /etc/default/grub.d/lab-xen.cfg << END
 GRUB_CMDLINE_XEN_DEFAULT="dom0_mem=1024M,max:1024M com1=115200,8n1 console=com1 loglvl=all guest_loglvl=all $XEN_OPTIONS"
