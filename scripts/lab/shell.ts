@@ -65,17 +65,18 @@ export async function session(door: Door, command: readonly string[]): Promise<n
   return code ?? 255
 }
 
-async function greets(port: number): Promise<boolean> {
-  const socket = createConnection(port, "127.0.0.1")
-  try {
-    const signal = AbortSignal.timeout(5_000)
-    const [greeting] = (await once(socket, "data", { signal })) as [Buffer]
-    return greeting.toString("latin1").startsWith("SSH-2.0-")
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
-  }
+/** QEMU accepts for the guest and hangs up when nobody listens there: an end without a word is a no. */
+function greets(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = createConnection(port, "127.0.0.1")
+    socket.setTimeout(5_000, () => socket.destroy())
+    socket.once("data", greeting => {
+      resolve(greeting.toString("latin1").startsWith("SSH-2.0-"))
+      socket.destroy()
+    })
+    socket.once("error", () => resolve(false))
+    socket.once("close", () => resolve(false))
+  })
 }
 
 async function tail(machine: Machine): Promise<string> {
