@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { apply } from "../host/apply.ts"
 import { refuseHost } from "../host/boot/refusals.ts"
 import { type ProbeOptions, readFacts } from "../host/facts/probe.ts"
+import { isRunning } from "../host/guard/guard.ts"
 import { type HostFacts, type Plan, type Refusal, refuse } from "../host/index.ts"
 import { withHostLock } from "../host/lock.ts"
 import type { Partly } from "../rpc/declare.ts"
@@ -44,7 +45,7 @@ export class NotAsWantedError extends Error {
 export async function changeHost(host: Connection, change: HostChange, context: Context): Promise<HostFacts> {
   const look = (connection: Connection) => readFacts(connection, { ...change.probe, signal: context.signal })
   return withHostLock(host, lockOptions(context), async () => {
-    const before = await look(host)
+    const before = await settled(host, look, context)
     refuse(host.name, refusalsOf(change, before))
     const plan = change.plan(before)
     if (plan.length === 0) return before
@@ -74,6 +75,33 @@ export async function changeHost(host: Connection, change: HostChange, context: 
   })
 }
 
+/** Seconds that a host may take, beyond the deadline of a guard, to be back on its old setting. */
+const revertTime = 240
+
+/**
+ * A guard that is armed was armed by a run that was killed, or that waits for the host to answer again: either way it
+ * ends by itself, confirmed or taken back, and only then the facts are what plans can be made from.
+ */
+async function settled(
+  host: Connection,
+  look: (host: Connection) => Promise<HostFacts>,
+  context: Context,
+): Promise<HostFacts> {
+  for (;;) {
+    const facts = await look(host)
+    const pending = facts.guards.find(
+      ({ state, deadline }) =>
+        (state === "armed" || state === "reverting") && facts.clock < deadline + revertTime,
+    )
+    if (pending === undefined) return facts
+    if (pending.state === "armed" && !(await isRunning(host, pending.name))) return facts
+    const left = Math.max(0, pending.deadline - facts.clock)
+    context.progress(`waiting for the guard of an earlier run ("${pending.title}"): at most ${left} s more`)
+    await sleep(1000, undefined, { signal: context.signal })
+    await answering(host, context)
+  }
+}
+
 /** Whoever may not change the host need not try. */
 function refusalsOf(change: HostChange, facts: HostFacts): readonly Refusal[] {
   const mayNot = refuseHost(facts).filter(({ code }) => code === "root")
@@ -88,14 +116,17 @@ function tellGuards(before: HostFacts, after: HostFacts, context: Context): void
   }
 }
 
-/** A restart or another address may have killed the pooled connection unseen: it is lost now, not in the next resource. */
+/**
+ * Waits until the host answers over the pooled connection. A restart or a new setting may have killed that unseen: it is
+ * found to be lost now, and not by the next resource.
+ */
 async function answering(host: Connection, { signal }: Context): Promise<void> {
   for (let tries = 0; ; tries++) {
     try {
-      await host.run(["true"], { timeout: 5000, signal })
+      await host.run(["true"], { timeout: 15_000, signal })
       return
     } catch (error) {
-      if (signal.aborted || tries === 5) throw error
+      if (signal.aborted || tries === 30) throw error
       await sleep(1000, undefined, { signal })
     }
   }

@@ -12,10 +12,14 @@ export type Failed = { says: string; saved: SavedState | undefined }
 /** The provider in this process, spoken to as the engine does. */
 export class ProviderUnderTest implements AsyncDisposable {
   readonly client: ProviderClient
-  readonly engine: FakeEngine
+  readonly engine: FakeEngine & { address: string }
   readonly #stop: () => Promise<void>
 
-  private constructor(client: ProviderClient, engine: FakeEngine, stop: () => Promise<void>) {
+  private constructor(
+    client: ProviderClient,
+    engine: FakeEngine & { address: string },
+    stop: () => Promise<void>,
+  ) {
     this.client = client
     this.engine = engine
     this.#stop = stop

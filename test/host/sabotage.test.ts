@@ -2,7 +2,14 @@ import { setTimeout as sleep } from "node:timers/promises"
 import test from "ava"
 import { readFacts } from "../../provider/host/facts/probe.ts"
 import type { HostFacts } from "../../provider/host/facts/types.ts"
-import { arm, confirm, GuardArmedError, GuardRevertedError, launch } from "../../provider/host/guard/guard.ts"
+import {
+  arm,
+  confirm,
+  GuardArmedError,
+  GuardRevertedError,
+  isRunning,
+  launch,
+} from "../../provider/host/guard/guard.ts"
 import { guarded } from "../../provider/host/guard/guarded.ts"
 import { planBridge, planBridgeRemoval } from "../../provider/host/network/bridge.ts"
 import type { Step } from "../../provider/host/step.ts"
@@ -188,4 +195,19 @@ test("a second change is refused while a first one waits for its confirmation", 
   })
   t.is(await confirm(connection, guard), "not-made", "a change that is not made cannot be confirmed")
   t.is((await readFacts(connection)).guards[0]?.state, "armed")
+})
+
+test("a guard whose run was killed before its time began gives way to the next", async t => {
+  const host = await TestHost.start(SETTINGS["systemd-networkd, static"]!)
+  t.teardown(() => host.stop())
+  const connection = host.connection(await whenItAnswers(host))
+  const [step] = planBridge(await readFacts(connection), { ...WANTED, window: 60 })
+  const first = await arm(connection, step!)
+  t.true(await isRunning(connection, first.name))
+  // What a kill between the two leaves: the state is armed, the timer was never started.
+  await host.inside(["systemctl", "stop", `pulumi-xen-guard-${first.name}.timer`])
+  t.false(await isRunning(connection, first.name))
+  const second = await arm(connection, step!)
+  t.not(second.token, first.token)
+  t.true(await isRunning(connection, second.name))
 })

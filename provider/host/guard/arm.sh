@@ -4,6 +4,8 @@
 set -eu
 umask 077
 durable() { sync "$@" 2>/dev/null || sync; }
+# Whoever armed it was killed before its time was started: nothing was changed, and nothing ever will be.
+abandoned() { [ ! -e "$dir/started" ] && ! systemctl is-active --quiet "pulumi-xen-guard-$name.timer" 9>&-; }
 begin() { # NAME
   name=$1
   base=/var/lib/pulumi-xen/guard
@@ -12,7 +14,7 @@ begin() { # NAME
   mkdir -p "$base"
   exec 9>"$base/$name.lock"
   flock 9
-  if [ -f "$dir/state" ] && grep -qE '^state=(armed|reverting)$' "$dir/state"; then
+  if [ -f "$dir/state" ] && grep -qE '^state=(armed|reverting)$' "$dir/state" && ! abandoned; then
     cat "$dir/state"
     exit 3
   fi

@@ -146,6 +146,17 @@ export async function confirm(connection: Connection, guard: Guard): Promise<Con
   return exit === 0 ? "confirmed" : exit === 3 ? "too-late" : "not-made"
 }
 
+/**
+ * Whether an armed guard's time is running. When not, whoever armed it was killed before that: nothing was changed, and
+ * the next to arm takes its place.
+ */
+export async function isRunning(connection: Connection, name: string): Promise<boolean> {
+  const command = ["systemctl", "is-active", "--quiet", `pulumi-xen-guard-${name}.timer`]
+  // 3 and 4 of systemctl(1): it is not active, or there is no such unit.
+  const { exit } = await connection.run(command, { expect: [0, 3, 4], timeout: 30_000 })
+  return exit === 0
+}
+
 /** Takes an armed change back now. Harmless when there is none, or when it was confirmed. */
 export async function takeBack(connection: Connection, name: string): Promise<void> {
   await connection.run(["systemd-run", "--quiet", "--no-block", "/bin/sh", RUNNER, "fire", name], {

@@ -6,8 +6,8 @@ import { PACKAGES_SH, packageTool } from "./tools.ts"
 import type { PackageWanted } from "./wanted.ts"
 
 /**
- * Names that no repository of the host offers, each refused. The lists are fetched first: a fresh machine has
- * none, and would seem to have no packages at all.
+ * Names that no repository of the host offers, each refused. Where the host knows of none, the lists are fetched
+ * before that is believed: a fresh machine has none, and would seem to have no packages at all.
  */
 export async function refuseUnavailable(
   connection: Connection,
@@ -18,9 +18,14 @@ export async function refuseUnavailable(
   const { manager, installed } = facts.packages
   const missing = packages.filter(({ name }) => installed[name] === undefined).map(({ name }) => name)
   if (manager === undefined || missing.length === 0) return []
-  await connection.run(["sh", "-s", "await", "600"], { stdin: PACKAGES_SH, timeout: 700_000, signal })
-  await connection.run(packageTool(manager).refresh, { timeout: 900_000, keep: "tail", signal })
-  const { available } = (await readFacts(connection, { depth: "full", packages: missing, signal })).packages
+  const offered = async () =>
+    (await readFacts(connection, { depth: "full", packages: missing, signal })).packages.available
+  let available = await offered()
+  if (missing.some(name => available[name] === undefined)) {
+    await connection.run(["sh", "-s", "await", "600"], { stdin: PACKAGES_SH, timeout: 700_000, signal })
+    await connection.run(packageTool(manager).refresh, { timeout: 900_000, keep: "tail", signal })
+    available = await offered()
+  }
   return missing
     .filter(name => available[name] === undefined)
     .map(name =>
