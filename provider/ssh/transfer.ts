@@ -1,6 +1,5 @@
 import type { SftpSession } from "./sftpSession.ts"
-import { Slots } from "./slots.ts"
-import type { Source } from "./source.ts"
+import { disposable, type Source } from "./source.ts"
 
 /** Bytes a WRITE carries: the most that ssh2 sends unsplit to OpenSSH, whose messages have at most 256 KiB. */
 export const CHUNK = 254 * 1024
@@ -19,28 +18,30 @@ export async function transfer(
   onAcknowledged: (bytes: number) => void,
 ): Promise<void> {
   const handle = await session.open(path, "r+")
-  const slots = new Slots(AT_ONCE)
+  await using reader = disposable(await source.open())
+  // A buffer belongs to its WRITE until that is answered. Fresh ones would cost more in garbage than in sending.
+  const buffers: Buffer[] = Array.from({ length: AT_ONCE }, () => Buffer.allocUnsafeSlow(CHUNK))
   const writing = new Set<Promise<void>>()
   let failure: Error | undefined
-  let offset = start
-  for await (const piece of source.read(start, source.size)) {
-    for (let at = 0; at < piece.length && !failure; at += CHUNK) {
-      const chunk = piece.subarray(at, at + CHUNK)
-      await slots.acquire()
-      const write = session.write(handle, chunk, offset).then(
-        () => onAcknowledged(chunk.length),
-        error => {
-          failure ??= error
-        },
-      )
-      offset += chunk.length
-      writing.add(write)
-      write.finally(() => {
-        writing.delete(write)
-        slots.release()
-      })
-    }
+  for (let offset = start; offset < source.size; ) {
+    while (buffers.length === 0) await Promise.race(writing)
     if (failure) break
+    const buffer = buffers.pop() as Buffer
+    const length = await reader.read(buffer, offset)
+    // A source that has become shorter is found out by its digest.
+    if (length === 0) break
+    const answered = session.write(handle, buffer.subarray(0, length), offset).then(
+      () => onAcknowledged(length),
+      error => {
+        failure ??= error
+      },
+    )
+    const write = answered.then(() => {
+      writing.delete(write)
+      buffers.push(buffer)
+    })
+    writing.add(write)
+    offset += length
   }
   await Promise.all(writing)
   if (failure) throw failure

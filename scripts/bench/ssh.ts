@@ -41,7 +41,7 @@ async function uploads(sshd: Sshd, directory: string): Promise<Row[]> {
   await writeFile(batch, `put ${source} ${target}\n`)
   for (let round = 0; round < UPLOAD_ROUNDS; round++) {
     // New bytes and an empty place each time: nobody gains from what is there.
-    await writeFile(source, randomBytes(SIZE))
+    await writeFile(source, randomBytes(SIZE), { flush: true })
     const measure = async (into: number[], work: () => Promise<unknown>): Promise<void> => {
       await rm(target, { force: true })
       into.push(await timed(work))
