@@ -14,6 +14,11 @@ const lab: readonly Need[] = Object.entries({ ...programs, ...rpmPrograms }).map
 
 const hello: readonly Need[] = [
   { package: "gcc", why: "the unikernel hello is written in C", gives: "gcc" },
+  {
+    package: "libc6-dev",
+    why: "hello's network stack is tested as a program of Linux",
+    gives: "/usr/include/stdio.h",
+  },
   { package: "make", why: "the unikernel hello is built by make", gives: "make" },
   {
     package: "libxen-dev",
@@ -40,6 +45,13 @@ const tests: readonly Need[] = [
     why: "the tests check the examples that Debian ships",
     gives: "/etc/xen/xlexample.pvlinux",
   },
+  {
+    package: "systemd-container",
+    why: "the tests boot hosts with a real systemd in namespaces",
+    gives: "systemd-nspawn",
+  },
+  { package: "gnupg", why: "the tests sign package repositories", gives: "gpg" },
+  { package: "procps", why: "the tests look for what is left running", gives: "ps" },
   { package: "openssl", why: "the tests serve a kernel over https", gives: "openssl" },
   { package: "bzip2", why: "the tests unpack what bzip2 packed", gives: "bzip2" },
   { package: "xz-utils", why: "the tests unpack what xz packed", gives: "xz" },
