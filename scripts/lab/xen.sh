@@ -26,6 +26,8 @@ iface xenbr0 inet dhcp
 iface xenbr0 inet6 auto
 END
 
+# xenconsoled logs into a directory that Debian's package does not make, and says nothing where it is missing.
+mkdir -p /var/log/xen/console
 echo 'XENCONSOLED_ARGS="--log=guest"' >> /etc/default/xen
 sed -i 's/^XENDOMAINS_SAVE=.*/XENDOMAINS_SAVE=/; s/^XENDOMAINS_RESTORE=.*/XENDOMAINS_RESTORE=false/' /etc/default/xendomains
 apt-get clean
