@@ -3,94 +3,15 @@ import { bridgeRecord, planBridge, planBridgeRemoval } from "../host/network/bri
 import { bridgeDrift } from "../host/network/drift.ts"
 import { refuseInUse } from "../host/network/inUse.ts"
 import { refuseBridge } from "../host/network/refusals.ts"
-import type { Addressing, BridgeWanted, FamilyAddressing } from "../host/network/wanted.ts"
+import type { BridgeWanted } from "../host/network/wanted.ts"
 import { claim, ownerOf, refuseForeign, release } from "../host/owner.ts"
 import { step } from "../host/step.ts"
-import {
-  choice,
-  either,
-  type Fields,
-  flag,
-  incidental,
-  integer,
-  type Known,
-  list,
-  object,
-  optional,
-  type Partly,
-  replaces,
-  text,
-  withDefault,
-} from "../rpc/declare.ts"
+import { choice, type Fields, type Known, list, optional, type Partly, text } from "../rpc/declare.ts"
 import { type Context, defineResource } from "../rpc/resource.ts"
-import { connection, type Hosts } from "./connection.ts"
-import { changeHost, driftChange, given, type HostChange, lookForDrift, previewHost } from "./hostChange.ts"
-
-// dev_valid_name of net/core/dev.c, less what the network managers' files do not take.
-const interfaceName = {
-  pattern: /[A-Za-z0-9][A-Za-z0-9_.-]{0,14}/,
-  says: "an interface's name: at most 15 letters, digits, dots, hyphens and underscores",
-}
-const cidr = {
-  pattern: /[0-9A-Fa-f.:]+\/[0-9]{1,3}/,
-  says: 'an address with its prefix length, such as "192.0.2.7/24" or "2001:db8::7/64"',
-}
-const address = { pattern: /[0-9A-Fa-f.:]+/, says: "an IP address" }
-const prefix = {
-  pattern: /default|[0-9A-Fa-f.:]+(\/[0-9]{1,3})?/,
-  says: 'a prefix, such as "198.51.100.0/24"',
-}
-
-const family = (automatic: string) =>
-  object("one address family", "FamilyAddressing", {
-    automatic: withDefault(flag(automatic), false),
-    addresses: withDefault(list("addresses with their prefix length", text("address", cidr)), []),
-    gateway: optional(text("default gateway", address)),
-  })
-
-const addressing = object("what the host has on the bridge", "BridgeAddressing", {
-  ipv4: optional(family("whether the network gives addresses: DHCP, or router advertisements for IPv6")),
-  ipv6: optional(family("whether the network gives addresses: DHCP, or router advertisements for IPv6")),
-  routes: withDefault(
-    list(
-      "routes beside the default one",
-      object("route", "StaticRoute", {
-        destination: text("prefix", prefix),
-        gateway: optional(text("gateway", address)),
-        metric: optional(integer("the lower one wins", { min: 0 })),
-      }),
-    ),
-    [],
-  ),
-  dns: withDefault(list("name servers", text("name server", address)), []),
-  search: withDefault(list("search domains", text("domain")), []),
-})
-
-const inputs = {
-  connection,
-  name: replaces(text("name of the bridge", interfaceName)),
-  uplink: optional(
-    text("interface that becomes the bridge's port; without it the bridge is isolated", interfaceName),
-  ),
-  vlan: optional(
-    integer("the port is this VLAN of the uplink, and not the uplink itself", { min: 1, max: 4094 }),
-  ),
-  addressing: optional(
-    either(
-      "what the host has on it: uplink (all that the uplink has; the default there), none, or this",
-      choice("addressing", ["uplink", "none"]),
-      addressing,
-    ),
-  ),
-  extraAddresses: withDefault(
-    list("addresses beside these, with their prefix length", text("address", cidr)),
-    [],
-  ),
-  window: withDefault(
-    incidental(integer("seconds in which the host must answer again after a change", { min: 10, max: 3600 })),
-    60,
-  ),
-} as const satisfies Fields
+import { type Inputs, inputs, wantedOf } from "./bridgeInputs.ts"
+import type { Hosts } from "./connection.ts"
+import { changeHost, type HostChange } from "./hostChange.ts"
+import { driftChange, lookForDrift, previewHost } from "./hostLook.ts"
 
 const outputs = {
   name: text("name of the bridge, for a domain's vif"),
@@ -109,25 +30,7 @@ const outputs = {
   ),
 } as const satisfies Fields
 
-type Inputs = Known<typeof inputs>
 type Outputs = Known<typeof outputs>
-
-const noFamily: FamilyAddressing = { automatic: false, addresses: [] }
-
-function wantedOf({ connection: _, addressing: asked, ...rest }: Inputs): BridgeWanted {
-  return given({ ...rest, addressing: asked === undefined ? undefined : addressingOf(asked) })
-}
-
-function addressingOf(asked: NonNullable<Inputs["addressing"]>): "uplink" | Addressing {
-  if (asked === "uplink") return asked
-  const { ipv4, ipv6, routes = [], dns: servers = [], search = [] } = asked === "none" ? {} : asked
-  return {
-    ipv4: ipv4 ? given(ipv4) : noFamily,
-    ipv6: ipv6 ? given(ipv6) : noFamily,
-    routes: routes.map(given),
-    dns: { servers, search },
-  }
-}
 
 /** The steps to the bridge that is asked for: for the runbook, which makes no mark. */
 export function planOfBridge(from: Inputs, facts: HostFacts): Plan {

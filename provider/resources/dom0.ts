@@ -5,55 +5,12 @@ import type { Dom0Wanted } from "../host/boot/wanted.ts"
 import { type HostFacts, type Plan, type Refusal, refusal } from "../host/index.ts"
 import { claim, ownerOf, refuseForeign, release } from "../host/owner.ts"
 import { step } from "../host/step.ts"
-import {
-  choice,
-  type Fields,
-  flag,
-  incidental,
-  integer,
-  type Known,
-  list,
-  optional,
-  type Partly,
-  text,
-  withDefault,
-} from "../rpc/declare.ts"
+import { choice, type Fields, integer, type Known, list, type Partly, text } from "../rpc/declare.ts"
 import { type Context, defineResource } from "../rpc/resource.ts"
-import { connection, type Hosts } from "./connection.ts"
-import { changeHost, driftChange, given, type HostChange, lookForDrift, previewHost } from "./hostChange.ts"
-
-const word = {
-  pattern: /[A-Za-z0-9_.,:;=+@%/-]+/,
-  says: "a single word for a command line, without blanks, quotes or $",
-}
-
-const inputs = {
-  connection,
-  memory: integer("MiB for dom0, fixed: it neither grows nor shrinks", { min: 1 }),
-  vcpus: optional(integer("virtual CPUs of dom0; by default all", { min: 1 })),
-  xenOptions: withDefault(
-    list("words for Xen's command line beside these, such as loglvl=all", text("option", word)),
-    [],
-  ),
-  linuxOptions: withDefault(
-    list("words for dom0's kernel beside what plain Linux is given", text("option", word)),
-    [],
-  ),
-  consoleLog: withDefault(
-    flag("whether the guests' consoles are logged, from the first byte, with rotation"),
-    true,
-  ),
-  watchdog: withDefault(flag("whether Xen restarts the machine when dom0 hangs for a minute"), true),
-  hvm: withDefault(flag("whether PVH and HVM guests must be possible, which needs VT-x or AMD-V"), false),
-  window: withDefault(
-    incidental(integer("seconds after a trial boot in which the host must answer", { min: 30, max: 3600 })),
-    300,
-  ),
-  reboot: withDefault(
-    incidental(choice("refuse: what needs a restart is refused and nothing is changed", ["allow", "refuse"])),
-    "allow",
-  ),
-} as const satisfies Fields
+import type { Hosts } from "./connection.ts"
+import { type Inputs, inputs, wantedOf } from "./dom0Inputs.ts"
+import { changeHost, type HostChange } from "./hostChange.ts"
+import { driftChange, lookForDrift, previewHost } from "./hostLook.ts"
 
 const outputs = {
   machineId: text("machine-id(5) of the host"),
@@ -70,13 +27,10 @@ const outputs = {
   drift: list("what has to be done for dom0 to be as wanted again; empty as it should be", text("step")),
 } as const satisfies Fields
 
-type Inputs = Known<typeof inputs>
 type Outputs = Known<typeof outputs>
 
 /** Firmware of large machines takes minutes, and a trial that failed means a second restart. */
 const slowRestarts = 45
-
-const wantedOf = ({ connection: _, ...rest }: Inputs): Dom0Wanted => given(rest)
 
 /** The steps to the dom0 that is asked for: for the runbook, which makes no mark. */
 export function planOfDom0(from: Inputs, facts: HostFacts): Plan {

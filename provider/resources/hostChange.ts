@@ -6,11 +6,8 @@ import { type ProbeOptions, readFacts } from "../host/facts/probe.ts"
 import { isRunning } from "../host/guard/guard.ts"
 import { type HostFacts, type Plan, type Refusal, refuse } from "../host/index.ts"
 import { withHostLock } from "../host/lock.ts"
-import type { Partly } from "../rpc/declare.ts"
 import type { Context } from "../rpc/resource.ts"
-import { SshError } from "../ssh/errors.ts"
 import type { Connection } from "../ssh/index.ts"
-import type { ConnectionInput, Hosts } from "./connection.ts"
 
 /** One resource's way with a host: all pure functions of the host's facts. */
 export interface HostChange {
@@ -63,7 +60,7 @@ export async function changeHost(host: Connection, change: HostChange, context: 
       await apply(own, plan, {
         verify: async fresh => void (await prove(fresh)),
         signal: context.signal,
-        onStatus: text => context.progress(text),
+        onStatus: statusLine(context),
       })
     } finally {
       await own.close()
@@ -103,9 +100,20 @@ async function settled(
 }
 
 /** Whoever may not change the host need not try. */
-function refusalsOf(change: HostChange, facts: HostFacts): readonly Refusal[] {
+export function refusalsOf(change: HostChange, facts: HostFacts): readonly Refusal[] {
   const mayNot = refuseHost(facts).filter(({ code }) => code === "root")
   return [...mayNot, ...change.refusals(facts).filter(({ code }) => code !== "root")]
+}
+
+/** A package tool reports each file of hundreds: within a step, one line a second is what a person can read. */
+function statusLine(context: Context): (text: string) => void {
+  let shown = { head: "", at: 0 }
+  return text => {
+    const head = text.replace(/[:,].*$/s, "")
+    if (head === shown.head && Date.now() - shown.at < 1000) return
+    shown = { head, at: Date.now() }
+    context.progress(text)
+  }
 }
 
 /** What the guards did meanwhile, for the user. */
@@ -139,70 +147,4 @@ function lockOptions(context: Context) {
     signal: context.signal,
     onStatus: (text: string) => context.progress(text),
   }
-}
-
-/** How the host differs from what is wanted, in words: the titles of what would be done. */
-export async function lookForDrift(host: Connection, change: HostChange, context: Context) {
-  const facts = await readFacts(host, { ...change.probe, signal: context.signal })
-  const drift = change.plan(facts).map(({ title }) => title)
-  if (drift.length > 0)
-    context.log("warning", `${host.name} is not as wanted. To be done: ${drift.join("; ")}`)
-  return { facts, drift }
-}
-
-const costs = {
-  none: "",
-  network: " (guarded: the host takes it back unless it still answers afterwards)",
-  boot: " (the machine restarts; guarded: it comes back on its old setting unless it answers afterwards)",
-  reboot: " (the machine restarts)",
-} as const
-
-/**
- * What would be done to a host, told line by line. A host that does not answer yet is none of a preview's
- * errors: it may be made in the same update. Returns the facts where there are any.
- */
-export async function previewHost(
-  hosts: Hosts,
-  connection: Partly<ConnectionInput> | undefined,
-  change: HostChange,
-  context: Context,
-): Promise<{ facts: HostFacts; plan: Plan } | undefined> {
-  if (connection?.host === undefined) return undefined
-  const { facts, reason } = await tryToRead(hosts, connection as ConnectionInput, change, context)
-  if (facts === undefined) {
-    context.log("info", `${connection.host} cannot be asked yet what would change: ${reason}`)
-    return undefined
-  }
-  refuse(connection.host, refusalsOf(change, facts))
-  const plan = change.plan(facts)
-  for (const { title, note, risk } of plan) {
-    context.log("info", `would ${lowerFirst(title)}${costs[risk]}${note ? `. ${note}` : ""}`)
-  }
-  return { facts, plan }
-}
-
-async function tryToRead(hosts: Hosts, input: ConnectionInput, change: HostChange, context: Context) {
-  try {
-    const host = await hosts.connect(input, context)
-    return { facts: await readFacts(host, { ...change.probe, signal: context.signal }) }
-  } catch (error) {
-    if (context.signal.aborted || !(error instanceof SshError)) throw error
-    return { reason: error.message }
-  }
-}
-
-function lowerFirst(title: string): string {
-  return `${title[0]!.toLowerCase()}${title.slice(1)}`
-}
-
-/** Drift that a refresh found is one change of the output `drift`, and makes the next update converge. */
-export function driftChange(outputs: { readonly drift?: readonly string[] | undefined }) {
-  const found = (outputs.drift ?? []).length > 0
-  return found ? [{ path: "drift", kind: "update" as const, replaces: false, input: false }] : []
-}
-
-/** Without the keys that are `undefined`: what is optional in `host/` is there or it is not. */
-export function given<T extends object>(properties: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  const entries = Object.entries(properties).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> }
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto"
 import { planHold, planHoldRemoval } from "../host/boot/hold.ts"
 import { type HostFacts, type Refusal, refusal } from "../host/index.ts"
-import { refuseUnavailable, XEN_COMPANIONS, xenPackages } from "../host/packages/available.ts"
+import { refuseUnavailable } from "../host/packages/available.ts"
 import {
   type PackagesRecord,
   packageNames,
@@ -10,76 +10,15 @@ import {
   refusePackages,
 } from "../host/packages/plan.ts"
 import { packageTool } from "../host/packages/tools.ts"
-import type { PackagesWanted, PackageWanted } from "../host/packages/wanted.ts"
+import type { PackagesWanted } from "../host/packages/wanted.ts"
 import { RECORDS, readRecord } from "../host/records.ts"
-import {
-  choice,
-  either,
-  type Fields,
-  flag,
-  type Known,
-  list,
-  map,
-  object,
-  optional,
-  type Partly,
-  text,
-  withDefault,
-} from "../rpc/declare.ts"
+import { choice, type Fields, type Known, list, map, type Partly, text } from "../rpc/declare.ts"
 import { type Context, defineResource } from "../rpc/resource.ts"
-import { connection, type Hosts } from "./connection.ts"
-import { changeHost, driftChange, given, type HostChange, lookForDrift, previewHost } from "./hostChange.ts"
-
-// Debian policy 5.6.1 and RPM; never an option, never a glob.
-const packageName = { pattern: /[A-Za-z0-9][A-Za-z0-9+._-]*/, says: "a package's name" }
-const version = { pattern: /[A-Za-z0-9][A-Za-z0-9.+:~^_-]*/, says: "a package's version" }
-const digest = { pattern: /[0-9a-f]{64}/, says: "a SHA-256 in 64 lower-case hexadecimal digits" }
-
-const wantedPackage = object("package", "Package", {
-  name: text("name", packageName),
-  version: optional(text("version, as the package tool writes it; by default the newest at first", version)),
-  hold: optional(flag("whether upgrades leave it alone")),
-})
-
-const repository = object("package repository", "Repository", {
-  name: text("name, from which its files on the host are named", {
-    pattern: /[a-z0-9][a-z0-9-]*/,
-    says: "lower-case letters, digits and hyphens",
-  }),
-  url: text("address: https, http, or file for one that lies on the host", {
-    pattern: /(https?|file):\/\/\S+/,
-    says: "an address that begins with https://, http:// or file://",
-  }),
-  suites: optional(list("apt: suites; by default ./, a flat repository", text("suite"))),
-  components: optional(list("apt: components", text("component"))),
-  key: optional(
-    object("the key that its packages are signed with", "RepositoryKey", {
-      armoured: text("the public key in ASCII armour"),
-      fingerprint: text("its fingerprint, as read in another place than the key"),
-    }),
-  ),
-  allowUnsigned: optional(flag("whether packages without a signature are taken from this repository")),
-})
-
-const file = object("package file of this machine", "PackageFile", {
-  name: text("name of the package in it", packageName),
-  source: text("path on this machine"),
-  sha256: text("SHA-256 of the file", digest),
-})
-
-const inputs = {
-  connection,
-  xen: withDefault(flag("whether Xen is wanted, by the names that the host's distribution gives it"), false),
-  packages: withDefault(
-    list(
-      "packages beside these: a name, or a name with version and hold",
-      either("package", text("name", packageName), wantedPackage),
-    ),
-    [],
-  ),
-  repositories: withDefault(list("repositories to add", repository), []),
-  files: withDefault(list("packages to send and install, such as a release RPM", file), []),
-} as const satisfies Fields
+import type { Hosts } from "./connection.ts"
+import { given } from "./given.ts"
+import { changeHost, type HostChange } from "./hostChange.ts"
+import { driftChange, lookForDrift, previewHost } from "./hostLook.ts"
+import { type Inputs, inputs, namesOf, wantedOf } from "./packagesInputs.ts"
 
 const outputs = {
   manager: choice("the host's package tool", ["apt", "dnf", "yum", "zypper"]),
@@ -88,7 +27,6 @@ const outputs = {
   drift: list("what has to be done for the packages to be as wanted again", text("step")),
 } as const satisfies Fields
 
-type Inputs = Known<typeof inputs>
 type Outputs = Known<typeof outputs>
 
 /** A slow mirror, and another package manager that holds its lock, take their time. */
@@ -104,19 +42,6 @@ function setId(urn: string): string {
   return `${name}-${createHash("sha256").update(urn).digest("hex").slice(0, 8)}`
 }
 
-function wantedOf(id: string, from: Inputs, facts: HostFacts): PackagesWanted {
-  const named = from.packages.map(one => (typeof one === "string" ? { name: one } : given(one)))
-  const forXen = from.xen
-    ? xenPackages(facts).filter(({ name }) => !named.some(one => one.name === name))
-    : []
-  return {
-    id,
-    packages: [...forXen, ...named] as PackageWanted[],
-    repositories: from.repositories.map(given),
-    files: from.files,
-  }
-}
-
 /** The steps to the set that is asked for, and the names whose versions the facts must hold: for the runbook. */
 export function planOfPackages(id: string, from: Inputs) {
   const { probe, plan } = making(id, from)
@@ -126,13 +51,7 @@ export function planOfPackages(id: string, from: Inputs) {
 function making(id: string, from: Inputs): HostChange {
   const wanted = (facts: HostFacts) => wantedOf(id, from, facts)
   return {
-    probe: {
-      packages: [
-        ...XEN_COMPANIONS,
-        ...from.packages.map(one => (typeof one === "string" ? one : one.name)),
-        ...from.files.map(({ name }) => name),
-      ],
-    },
+    probe: { packages: namesOf(from) },
     refusals: facts => [...refusePackages(facts, wanted(facts)), ...refuseShared(facts, wanted(facts))],
     // What a new repository offers is known once it is there; the package tool itself says what it lacks.
     inquire: async (host, facts, { signal }) => {
