@@ -1,4 +1,4 @@
-import { $, type ProcessOutput } from "zx"
+import { $, type ProcessPromise } from "zx"
 import type { Command } from "../../provider/ssh/command.ts"
 import { ProgramFailed } from "./errors.ts"
 
@@ -18,7 +18,10 @@ export type RunOptions = {
  * The program dies with this process, even when this process is killed with kill -9.
  */
 export async function run(wanted: string, command: Command, options: RunOptions = {}): Promise<string> {
-  const output = await quiet(options)`${tied(command)}`
+  const child = quiet(options)`${tied(command)}`
+  // A program may end before it has read all of its input; what that means its exit code tells.
+  child.stdin.on("error", () => {})
+  const output = await child
   if (output.exitCode !== 0) throw new ProgramFailed(wanted, command[0]!, output.exitCode, output.stderr)
   return output.stdout
 }
@@ -48,5 +51,5 @@ function quiet({ cwd, input, env, signal }: RunOptions) {
     ...(cwd === undefined ? {} : { cwd }),
     ...(input === undefined ? {} : { input }),
     ...(signal === undefined ? {} : { signal }),
-  }) as (pieces: TemplateStringsArray, ...args: unknown[]) => Promise<ProcessOutput>
+  }) as (pieces: TemplateStringsArray, ...args: unknown[]) => ProcessPromise
 }
