@@ -113,9 +113,7 @@ test("a provider killed in the middle of an installation: the next run mends it 
   }
   // px-lib waits in its installation while this file is there.
   await wired.inside("touch /tmp/slow")
-  const half = wired.inside(
-    "until grep -A 5 '^Package: px-lib' /var/lib/dpkg/status | grep -q half-conf; do sleep 0.1; done",
-  )
+  const half = wired.inside("timeout 120 sh -c 'until pgrep -f px-lib.postins[t]; do sleep 0.1; done'")
   const inputs = await provider.check(set, given)
   await beginAndKill(client => client.create(set, inputs), half)
   await wired.inside("rm /tmp/slow")
