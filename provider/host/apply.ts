@@ -29,18 +29,40 @@ export class StepError extends Error {
 
 /** Carries out a plan, step by step; what can cut the host off goes through the guard. */
 export async function apply(connection: Connection, plan: Plan, options: ApplyOptions = {}): Promise<void> {
-  for (const [at, step] of plan.entries()) {
-    const count = plan.length > 1 ? ` (${at + 1} of ${plan.length})` : ""
-    const status = stopwatch(`${step.title}${count}`, options.onStatus)
-    options.signal?.throwIfAborted()
-    status()
-    try {
-      if (step.guard) await applyGuarded(connection, step, options)
-      else if (step.risk === "reboot") await restartHost(connection, options)
-      else for (const action of step.actions) await act(connection, step, action, options, status)
-    } catch (error) {
-      throw new StepError(connection.name, step.title, error)
+  let current = connection
+  try {
+    for (const [at, step] of plan.entries()) {
+      const count = plan.length > 1 ? ` (${at + 1} of ${plan.length})` : ""
+      await applyStep(current, step, `${step.title}${count}`, options)
+      // A restart closes the connection that it was begun over.
+      if (restarts(step) && at + 1 < plan.length) {
+        const next = await connection.fresh(options.signal ? { signal: options.signal } : {})
+        if (current !== connection) await current.close()
+        current = next
+      }
     }
+  } finally {
+    if (current !== connection) await current.close()
+  }
+}
+
+const restarts = ({ risk }: Step): boolean => risk === "boot" || risk === "reboot"
+
+async function applyStep(
+  connection: Connection,
+  step: Step,
+  title: string,
+  options: ApplyOptions,
+): Promise<void> {
+  const status = stopwatch(title, options.onStatus)
+  options.signal?.throwIfAborted()
+  status()
+  try {
+    if (step.guard) await applyGuarded(connection, step, options)
+    else if (step.risk === "reboot") await restartHost(connection, options)
+    else for (const action of step.actions) await act(connection, step, action, options, status)
+  } catch (error) {
+    throw new StepError(connection.name, step.title, error)
   }
 }
 

@@ -52,17 +52,23 @@ function making(wanted: Dom0Wanted, urn: string, adopting: boolean): HostChange 
 const restartNeeded = (facts: HostFacts, wanted: Dom0Wanted): boolean =>
   planDom0(facts, wanted).some(({ risk }) => risk === "boot")
 
+const restartIntoLinux = step("Restart into plain Linux", [], { risk: "reboot" })
+
 function removing(reboot: Dom0Wanted["reboot"]): HostChange {
   return {
-    refusals: facts => (planDom0Removal(facts).length > 0 ? refuseRemoval(facts, reboot) : []),
-    plan: facts => [
-      ...planDom0Removal(facts),
-      ...(ownerOf(facts, "dom0") === undefined
-        ? []
-        : [step("Forget whose the machine's Xen was", [release("dom0")])]),
-    ],
+    refusals: facts =>
+      planDom0Removal(facts).length > 0 || ownerOf(facts, "dom0") !== undefined
+        ? refuseRemoval(facts, reboot)
+        : [],
+    // The mark goes last: a run that was killed between the files and the restart finds by it what is left to do.
+    plan: facts => {
+      const files = planDom0Removal(facts)
+      if (ownerOf(facts, "dom0") === undefined) return files
+      const restart = files.length === 0 && facts.xen ? [restartIntoLinux] : []
+      return [...files, ...restart, step("Forget whose the machine's Xen was", [release("dom0")])]
+    },
     missing: (facts, before) => [
-      ...(facts.xen && dom0Record(before) ? ["Xen still runs"] : []),
+      ...(facts.xen && ownerOf(before, "dom0") !== undefined ? ["Xen still runs"] : []),
       ...(dom0Record(facts) ? ["the old configuration is not back"] : []),
     ],
   }

@@ -12,6 +12,9 @@ let bare: string
 const up = ["up", "--yes", "--skip-preview"]
 const restart = 15 * 60_000
 
+/** In software emulation dom0 takes minutes for GRUB's menu alone, and that is part of the time. */
+const patient = { window: 1500 }
+
 /** What must be as it was, in the end. */
 const PLAIN = `
 uname -r
@@ -29,7 +32,7 @@ const want = (repository: Repository, more: object = {}) => {
   const { key: armoured } = repositories()
   const key = { armoured, fingerprint: keyFingerprint(armoured) }
   const packages = { repositories: [{ name: "lab", url: repositories()[repository], key, ...more }] }
-  return stack.configure({ hosts: { www1: { ...machine.host, memory: 1024, packages } } })
+  return stack.configure({ hosts: { www1: { ...machine.host, memory: 1024, dom0: patient, packages } } })
 }
 
 test.before(async t => {
