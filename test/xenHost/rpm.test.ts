@@ -8,6 +8,7 @@ const test = anyTest.serial as TestFn
 let machine: TestMachine
 let stack: PulumiStack
 let bare: string
+let armoured: string
 
 const up = ["up", "--yes", "--skip-preview"]
 const restart = 15 * 60_000
@@ -29,7 +30,6 @@ find /var/lib/pulumi-xen -type f ! -name lock ! -path '*/guard/*' 2>/dev/null ||
 type Repository = "signed" | "unsigned" | "altered"
 const repositories = () => machine.host.repositories!
 const want = (repository: Repository, more: object = {}) => {
-  const { key: armoured } = repositories()
   const key = { armoured, fingerprint: keyFingerprint(armoured) }
   const packages = { repositories: [{ name: "lab", url: repositories()[repository], key, ...more }] }
   return stack.configure({ hosts: { www1: { ...machine.host, memory: 1024, dom0: patient, packages } } })
@@ -39,6 +39,8 @@ test.before(async t => {
   t.timeout(2 * restart)
   machine = await bareMachine("rpm")
   bare = await machine.run(PLAIN)
+  const fetch = "import sys, urllib.request as u; sys.stdout.write(u.urlopen(sys.argv[1]).read().decode())"
+  armoured = await machine.run(`python3 -c '${fetch}' ${repositories().key}`)
   stack = await PulumiStack.create("xenHost")
 })
 test.after.always(async () => {
