@@ -173,9 +173,13 @@ export function planPackagesRemoval(facts: HostFacts, id: string): Plan {
       : []),
     ...(added !== undefined || begun
       ? [
-          step("Remove the packages that were added", [helper(tool.remove(lines(added)), "remove", id, tool.database)], {
-            progress: packageProgress,
-          }),
+          step(
+            "Remove the packages that were added",
+            [helper(tool.remove(lines(added)), "remove", id, tool.database)],
+            {
+              progress: packageProgress,
+            },
+          ),
         ]
       : []),
     ...(files.length > 0 ? [step("Remove the package repositories that were added", files.map(remove))] : []),
