@@ -5,6 +5,7 @@ import test from "ava"
 import { type TestMachine, xenMachine } from "../helpers/lab.ts"
 import { make, newFolder, removeFolder } from "./support/build.ts"
 import { consoleOf, create, put, stateOf, waitFor } from "./support/domains.ts"
+import { grubDisk } from "./support/grubDisk.ts"
 import { load } from "./support/requests.ts"
 
 const address = "10.0.2.20"
@@ -69,16 +70,70 @@ test.serial("it hashes its disk, whose last page is not whole", async t => {
   )
 })
 
-test.serial("without an address it asks DHCP, and tells on the console what it got", async t => {
-  await create(machine, { name, mac, args: "" })
-  await waitFor(machine, `grep -q 'dhcp: address' ${log()}`)
-  const [, leased] = /dhcp: address (\S+)/.exec(await consoleOf(machine, name))!
-  t.is(await machine.run(`curl -sf -m 5 http://${leased}/health`), "ok\n")
-})
+test.serial(
+  "hello.xl boots as make left it; without an address hello asks DHCP and tells what it got",
+  async t => {
+    name = "hello"
+    await put(machine, join(folder, "hello.xl"), "/root/hello.xl")
+    await machine.run("cd /root && xl create hello.xl")
+    await waitFor(machine, `grep -q 'dhcp: address' ${log()}`)
+    const [, leased] = /dhcp: address (\S+)/.exec(await consoleOf(machine, name))!
+    t.is(await machine.run(`curl -sf -m 5 http://${leased}/health`), "ok\n")
+    t.is((await stateOf(machine, name))?.memory, 32)
+  },
+)
 
 test.serial("xl shutdown ends it in good order", async t => {
   await create(machine, { name, mac, args: fixed })
   await waitFor(machine, health)
   await machine.run(`xl shutdown -w ${name}`)
   t.regex(await consoleOf(machine, name), /control\/shutdown: poweroff\r?\nstopping\r?\n$/)
+})
+
+/** What is to be seen in dom0, sooner or later; the flags of `xl list` are running, blocked, paused, shut down, crashed, dying. */
+const failures: [string, string, (name: string) => string][] = [
+  [
+    "exit",
+    "stops at once as if all were well, so that it is soon gone",
+    name => `! xl domid ${name} 2>/dev/null`,
+  ],
+  ["crash", "crashes, and is kept for a look at it", name => `xl list ${name} | grep -q -e '---sc-'`],
+  ["hang", "runs on and never serves", name => `xl list ${name} | grep -q -e '[r-][b-]----'`],
+  ["mute", "boots and never answers", () => `grep -q '^address: ' ${log()}`],
+]
+
+for (const [how, what, seen] of failures) {
+  test.serial(`--fail=${how} ${what}`, async t => {
+    await create(machine, { name, mac, args: `${fixed} --fail=${how}` })
+    await waitFor(machine, `grep -q 'fail: ${how}' ${log()}`)
+    await waitFor(machine, seen(name))
+    await t.notThrowsAsync(machine.run(`! ${health}`))
+    const said = await consoleOf(machine, name)
+    t.notRegex(said, /serving/)
+    if (how === "crash") t.regex(said, /fault 14 .* rip 0x1[0-9a-f]{5}/)
+  })
+}
+
+test.serial("it does not serve before --start-delay is over, and serves then", async t => {
+  const uptime = async () => Number.parseFloat(await machine.run("cat /proc/uptime"))
+  const begun = await uptime()
+  await create(machine, { name, mac, args: `${fixed} --start-delay=20000` })
+  await waitFor(machine, health)
+  const waited = (await uptime()) - begun
+  t.true(waited >= 20, `${waited} s`)
+})
+
+test.serial("the same file boots as an HVM guest from a GRUB disk", async t => {
+  await put(machine, await grubDisk(folder, join(folder, "hello.xen"), fixed), "/root/grub.img")
+  const config = [
+    `name = '${name}'`,
+    "type = 'hvm'",
+    "memory = 64",
+    "disk = [ '/root/grub.img,raw,hda,rw' ]",
+    `vif = [ 'bridge=xenbr0,mac=${mac}' ]`,
+    "vnc = 0",
+  ]
+  await machine.run(`cat > /root/hvm.cfg <<'END'\n${config.join("\n")}\nEND\nxl create /root/hvm.cfg`)
+  await waitFor(machine, health, 180)
+  t.regex(await consoleOf(machine, name), /boot: multiboot \(HVM\), Xen 4/)
 })
