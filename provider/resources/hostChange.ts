@@ -105,13 +105,15 @@ export function refusalsOf(change: HostChange, facts: HostFacts): readonly Refus
   return [...mayNot, ...change.refusals(facts).filter(({ code }) => code !== "root")]
 }
 
-/** A package tool reports each file of hundreds: within a step, one line a second is what a person can read. */
+/** A package tool reports each file of hundreds: of a step's details, one a second is what a person can read. */
 function statusLine(context: Context): (text: string) => void {
   let shown = { head: "", at: 0 }
   return text => {
     const head = text.replace(/[:,].*$/s, "")
-    if (head === shown.head && Date.now() - shown.at < 1000) return
-    shown = { head, at: Date.now() }
+    const isTitle = head !== shown.head
+    if (!isTitle && Date.now() - shown.at < 1000) return
+    // The first detail follows its title at once, however short the step is.
+    shown = { head, at: isTitle ? 0 : Date.now() }
     context.progress(text)
   }
 }

@@ -21,8 +21,10 @@ export function sshArguments({ port, keys }: Door): string[] {
     HostKeyAlias: "lab",
     UserKnownHostsFile: join(keys, "known_hosts"),
     GlobalKnownHostsFile: "/dev/null",
-    ConnectTimeout: "10",
-    ServerAliveInterval: "10",
+    // A machine in software emulation can stand still for a minute when this one is busy.
+    ConnectTimeout: "60",
+    ServerAliveInterval: "20",
+    ServerAliveCountMax: "6",
     LogLevel: "ERROR",
   }
   const flags = Object.entries(options).flatMap(([key, value]) => ["-o", `${key}=${value}`])

@@ -101,9 +101,10 @@ test("a set's life: installed with what it needs, found again, mended, and just 
   t.deepEqual(made.outputs.added, ["px-hello", "px-lib"])
   t.true(
     provider.engine.lines.some(
-      ({ message, ephemeral }) => ephemeral && /installing \d of 2: px-/.test(message),
+      ({ message, ephemeral }) =>
+        ephemeral && /^Install px-hello.*: (downloading|unpacking|installing)[: ]/.test(message),
     ),
-    "pulumi up shows how far it is",
+    `pulumi up shows how far it is: ${JSON.stringify(provider.engine.lines.map(line => line.message))}`,
   )
 
   const again = await provider.create(urn, want())
