@@ -36,10 +36,15 @@ export const asOwner = (command: Command): string[] =>
 /** One word for the shells that QEMU and mmdebstrap start: in single quotes, as POSIX has them. */
 export const shellWord = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
 
-/** The environment of the programs: untranslated, and sbin in PATH for users who have it not. */
+/**
+ * The environment of the programs: untranslated, sbin in PATH for users who have it not. The outermost bash whose
+ * standard input is a socket, which Node's pipes are, takes itself for rsh's and reads ~/.bashrc (INVOCATION in
+ * bash(1)); what stands there may print, or wait for a lock as pyenv's does. One of the second level does not.
+ */
 export const environment = (): NodeJS.ProcessEnv => ({
   ...process.env,
   LC_ALL: "C.UTF-8",
+  SHLVL: "1",
   PATH: `${process.env.PATH}:/usr/sbin:/sbin`,
 })
 
