@@ -33,7 +33,11 @@ export async function ensurePackages(needs: readonly Need[]): Promise<void> {
     )
   }
   console.error(`Installing Debian packages that are missing:\n${list}`)
-  const apt = $({ quiet: true, nothrow: true, env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } })
+  const apt = $({
+    quiet: true,
+    nothrow: true,
+    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+  })
   await apt`${become} apt-get update -q`
   const options = ["-q", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"]
   const result = await apt`${become} apt-get install ${options} ${packages}`
