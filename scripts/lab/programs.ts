@@ -49,7 +49,8 @@ export async function requirePrograms(needed: Record<string, string>): Promise<v
   }
 }
 
-async function isThere(program: string): Promise<boolean> {
+/** Whether a program can be run, or, by an absolute path, a file exists. */
+export async function isThere(program: string): Promise<boolean> {
   if (program.startsWith("/")) return existsSync(program)
   // Users other than root often have no sbin in PATH, and mke2fs and sfdisk live there.
   const directories = (process.env.PATH ?? "").split(delimiter).concat("/usr/sbin", "/sbin")

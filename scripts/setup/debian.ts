@@ -1,6 +1,5 @@
-import { access, constants } from "node:fs/promises"
-import { delimiter, join } from "node:path"
 import { $ } from "zx"
+import { isThere } from "../lab/programs.ts"
 
 /** A Debian package that some purpose needs, and how to see that what it gives is there already. */
 export interface Need {
@@ -51,23 +50,6 @@ export async function ensurePackages(needs: readonly Need[]): Promise<void> {
 export async function missingNeeds(needs: readonly Need[]): Promise<Need[]> {
   const there = await Promise.all(needs.map(need => isThere(need.gives)))
   return needs.filter((_, index) => !there[index])
-}
-
-async function isThere(gives: string): Promise<boolean> {
-  const candidates = gives.startsWith("/")
-    ? [gives]
-    : // A user's PATH often has no sbin, and some of these programs live there.
-      [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"].map(folder => join(folder, gives))
-  const mode = gives.startsWith("/") ? constants.F_OK : constants.X_OK
-  const found = await Promise.all(
-    candidates.map(path =>
-      access(path, mode).then(
-        () => true,
-        () => false,
-      ),
-    ),
-  )
-  return found.includes(true)
 }
 
 /** The words before a command that needs root; `undefined` where it cannot be had without asking. */
