@@ -34,7 +34,10 @@ export interface Field<out T = unknown, out Required extends boolean = boolean> 
   readonly replaces?: true
   /** Not a part of what the resource is, such as the way its host is reached: a change alone changes nothing. */
   readonly incidental?: true
-  /** Only for outputs: the inputs it is made from, so that it is secret when one of them is. Default: all. */
+  /**
+   * For what the resource's code makes, an output or a computed input: the inputs it is made from, so that it is secret
+   * when one of them is. Default: all that are not incidental.
+   */
   readonly from?: readonly string[]
   /** Carries `T`; never set. */
   readonly phantom?: T
@@ -131,7 +134,7 @@ export function incidental<T, R extends boolean>(field: Field<T, R>): Field<T, R
   return { ...field, incidental: true }
 }
 
-/** For an output: which inputs it is made from. With none it is never secret. */
+/** For an output or a computed input: which inputs it is made from. With none it is never secret. */
 export function madeFrom<T, R extends boolean>(inputs: readonly string[], field: Field<T, R>): Field<T, R> {
   return { ...field, from: inputs }
 }

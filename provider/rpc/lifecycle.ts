@@ -1,4 +1,3 @@
-import { Secret } from "../secret.ts"
 import { checkInputs, type Failure } from "./check.ts"
 import { type Change, diffInputs } from "./diff.ts"
 import type { Engine } from "./engine.ts"
@@ -6,8 +5,8 @@ import { failure, partialFailure } from "./errors.ts"
 import { Operation } from "./operation.ts"
 import type { Redactor } from "./redact.ts"
 import type { Registry, Resource, State } from "./resource.ts"
-import { containsSecret, containsUnknown, type Properties, type Value } from "./value.ts"
-import { keepSecrecy, sealOutputs, toCode } from "./view.ts"
+import { containsUnknown, type Properties } from "./value.ts"
+import { keepSecrecy, sealResults, toCode } from "./view.ts"
 
 interface Surroundings {
   readonly redactor: Redactor
@@ -52,19 +51,10 @@ export class Lifecycle {
         property,
         reason: this.#surroundings.redactor.redact(reason),
       }))
-      const changed = this.#sealComputed(resource, declared.inputs, (result.inputs ?? {}) as Properties)
-      return { inputs: { ...declared.inputs, ...changed }, failures }
+      const computed = (result.inputs ?? {}) as Properties
+      const sealed = sealResults(resource.inputs, resource.inputs, declared.inputs, computed)
+      return { inputs: { ...declared.inputs, ...sealed }, failures }
     })
-  }
-
-  /** What a check computed from a secret input is as secret as that input. */
-  #sealComputed(resource: Resource, inputs: Properties, computed: Properties): Properties {
-    const tainted = Object.keys(resource.inputs).some(
-      name => !resource.inputs[name]!.incidental && containsSecret(inputs[name]),
-    )
-    const seal = (value: Value | undefined) =>
-      tainted && value !== undefined && !(value instanceof Secret) ? new Secret<Value>(value) : value
-    return Object.fromEntries(Object.entries(computed).map(([name, value]) => [name, seal(value)]))
   }
 
   diff(
@@ -171,7 +161,7 @@ export class Lifecycle {
     return this.#run("call", "", { timeout: minutes(questionMinutes), preview }, async operation => {
       const outputs = await called.call(toCode(called.inputs, inputs), operation)
       return {
-        outputs: sealOutputs(called.outputs, called.inputs, inputs, outputs as Properties),
+        outputs: sealResults(called.outputs, called.inputs, inputs, outputs as Properties),
         failures: [],
       }
     })
@@ -221,7 +211,7 @@ export class Lifecycle {
   }
 
   #seal(resource: Resource, inputs: Properties, outputs: object): Properties {
-    return sealOutputs(resource.outputs, resource.inputs, inputs, outputs as Properties)
+    return sealResults(resource.outputs, resource.inputs, inputs, outputs as Properties)
   }
 
   #stateToCode(resource: Resource, state: WireState): WireState {

@@ -60,15 +60,18 @@ function sealLike(earlier: Value | undefined, later: Value | undefined): Value |
   return later
 }
 
-/** Outputs for the state: what is declared secret, or is made from an input that the user made secret, is sealed. */
-export function sealOutputs(
+/**
+ * What a resource's code made, outputs or computed inputs, for the state: what is declared secret, or is made from an
+ * input that the user made secret, is sealed.
+ */
+export function sealResults(
   fields: Fields,
   inputFields: Fields,
   inputs: Properties,
-  outputs: Properties,
+  results: Properties,
 ): Properties {
   const essential = Object.keys(inputFields).filter(name => !inputFields[name]!.incidental)
-  return mapProperties(outputs, (value, name) => {
+  return mapProperties(results, (value, name) => {
     if (value === undefined || value instanceof Secret) return value
     const field = fields[name]
     const sources = field?.from ?? essential

@@ -33,6 +33,7 @@ const inputs = {
       object("how to get there", "Reach", { road: text("road"), toll: optional(secret(text("toll"))) }),
     ),
   ),
+  wayIn: optional(madeFrom(["reach"], text("computed from how to get there"))),
   /** What the toy does: "fail" and so on. */
   mood: optional(text("how it behaves")),
   drifted: optional(flag("whether it drifts")),
@@ -65,7 +66,8 @@ export function toyRegistry(calls: Call[] = []): Registry & { configured: unknow
       calls.push({ method: "check", inputs: { ...given, unknown: [...context.unknown] } })
       if (given.name === "taken")
         return { failures: [{ property: "name", reason: "name is taken; choose another" }] }
-      return given.mood === "compute" ? { inputs: { colour: "blue" as const } } : {}
+      if (given.mood !== "compute") return {}
+      return { inputs: { colour: "blue" as const, wayIn: `by ${given.reach?.road}` } }
     },
     drift: state =>
       state.inputs.drifted ? [{ path: "number", kind: "update", replaces: false, input: false }] : [],

@@ -151,6 +151,15 @@ test("what a check computes from a secret input is secret", async t => {
   t.true(inputs.colour instanceof Secret)
 })
 
+test("what a check computes from named inputs is secret when one of them holds a secret, and then only", async t => {
+  const { client } = await toy(t)
+  const reach = { road: "A1", toll: new Secret<Value>("5") }
+  const closed = await client.check(boxUrn, box({ mood: "compute", reach }))
+  t.deepEqual([closed.inputs.colour, closed.inputs.wayIn], ["blue", new Secret<Value>("by A1")])
+  const open = await client.check(boxUrn, box({ mood: new Secret<Value>("compute"), reach: { road: "A1" } }))
+  t.deepEqual([open.inputs.colour, open.inputs.wayIn], [new Secret<Value>("blue"), "by A1"])
+})
+
 const changes: [title: string, olds: Properties, news: Properties, detail: { [path: string]: string }][] = [
   ["nothing", {}, {}, {}],
   ["a size", {}, { size: 4 }, { size: "update" }],
