@@ -37,6 +37,9 @@ hook() {
   [ "$code" = 0 ] || say "$1 ended with exit code $code: $(tail -n 3 "$dir/$1.out" | tr '\n' ' ')"
   return "$code"
 }
+# aside PATH: the file's name while it is written. Nobody reads a hidden backup file: a network manager whose
+# directory it lies in when the power fails would take any other name for a setting.
+aside() { printf '%s/.%s.pulumi-xen~' "$(dirname "$1")" "$(basename "$1")"; }
 # put DIRECTORY: brings every file of saved/ or new/ to its place, and removes those that it has no bytes of.
 put() {
   failed=no
@@ -44,12 +47,13 @@ put() {
     [ -f "$meta" ] || continue
     path=$(cat "$meta")
     bytes=${meta%.path}
+    new=$(aside "$path")
     if [ -f "$bytes" ]; then
       mkdir -p "$(dirname "$path")"
-      cp "$bytes" "$path.pulumi-xen" && chmod "$(cat "$bytes.mode")" "$path.pulumi-xen" &&
-        durable "$path.pulumi-xen" && mv "$path.pulumi-xen" "$path" || { say "could not write $path"; failed=yes; }
+      cp "$bytes" "$new" && chmod "$(cat "$bytes.mode")" "$new" &&
+        durable "$new" && mv "$new" "$path" || { say "could not write $path"; failed=yes; }
     else
-      rm -f "$path" || say "could not remove $path"
+      rm -f "$path" "$new" || say "could not remove $path"
     fi
     [ ! -d "$(dirname "$path")" ] || durable "$(dirname "$path")"
   done
