@@ -3,6 +3,7 @@ import { existsSync } from "node:fs"
 import { homedir } from "node:os"
 import { join } from "node:path"
 import { ConnectError } from "./errors.ts"
+import { areSilent } from "./silentConfig.ts"
 
 /** What ssh_config(5) says of one host. Lists are in the order in which they are to be tried. */
 export interface SshConfig {
@@ -63,6 +64,8 @@ export async function readSshConfig(
   if (file !== undefined && !existsSync(expandHome(file))) {
     throw new ConnectError(name, "config", `The ssh_config file for ${name} does not exist: ${file}`)
   }
+  // ssh, too, looks up a name in lower case.
+  if (areSilent(files)) return defaultConfig(host.toLowerCase())
   const config = [...files.map(path => `Include "${path}"`), "Match all", `User ${DEFAULT_USER}`].join("\n")
   const args = ["-G", "-F", "/dev/stdin"]
   if (given.user !== undefined) args.push("-l", given.user)
