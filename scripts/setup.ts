@@ -53,6 +53,8 @@ const tests: readonly Need[] = [
   { package: "gnupg", why: "the tests sign package repositories", gives: "gpg" },
   { package: "procps", why: "the tests look for what is left running", gives: "ps" },
   { package: "openssl", why: "the tests serve a kernel over https", gives: "openssl" },
+  { package: "dosfstools", why: "the tests have FAT images checked by fsck.fat", gives: "fsck.fat" },
+  { package: "mtools", why: "the tests read FAT images back with mtools", gives: "mcopy" },
   { package: "bzip2", why: "the tests unpack what bzip2 packed", gives: "bzip2" },
   { package: "xz-utils", why: "the tests unpack what xz packed", gives: "xz" },
   { package: "zstd", why: "the tests unpack what zstd packed", gives: "zstd" },

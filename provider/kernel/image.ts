@@ -43,21 +43,36 @@ export interface OpenOptions {
  * costs one reading of the file.
  */
 export async function openKernel(source: string | Asset, options: OpenOptions = {}): Promise<KernelImage> {
-  const name = describeSource(source)
+  const name = `kernel ${describeSource(source)}`
   try {
-    const file = await locate(source, options)
-    const image = await unpackedImage(file)
-    if (options.sha256 !== undefined && options.sha256 !== file.sha256 && options.sha256 !== image.sha256) {
-      throw new KernelSourceError(
-        `kernel ${name} has the SHA-256 ${file.sha256}, and ${options.sha256} was asked for; ` +
-          "give the digest of the file that is meant, or the file that has this digest",
-      )
-    }
+    const image = await open(name, source, options)
     const facts = inspectKernelBytes(await readFile(image.path))
     return { ...facts, path: image.path, digest: image.sha256, size: image.size }
   } catch (error) {
     throw explain(name, error)
   }
+}
+
+/** The same for a disk's image, which may hold anything. */
+export async function openDiskImage(source: string | Asset, options: OpenOptions = {}): Promise<Stored> {
+  const name = `disk image ${describeSource(source)}`
+  try {
+    return await open(name, source, options)
+  } catch (error) {
+    throw explain(name, error)
+  }
+}
+
+async function open(name: string, source: string | Asset, options: OpenOptions): Promise<Stored> {
+  const file = await locate(name, source, options)
+  const image = await unpackedImage(file)
+  if (options.sha256 !== undefined && options.sha256 !== file.sha256 && options.sha256 !== image.sha256) {
+    throw new KernelSourceError(
+      `${name} has the SHA-256 ${file.sha256}, and ${options.sha256} was asked for; ` +
+        "give the digest of the file that is meant, or the file that has this digest",
+    )
+  }
+  return image
 }
 
 /** The kernel of that digest, if an earlier reading left it in the cache. */
@@ -68,7 +83,7 @@ export function cachedKernel(digest: string): Promise<Stored | undefined> {
 const images = (): string => join(cacheDirectory(), "images")
 const downloads = (): string => join(cacheDirectory(), "downloads")
 
-async function locate(source: string | Asset, options: OpenOptions): Promise<Stored> {
+async function locate(name: string, source: string | Asset, options: OpenOptions): Promise<Stored> {
   const where =
     source instanceof Asset
       ? source.source
@@ -80,12 +95,12 @@ async function locate(source: string | Asset, options: OpenOptions): Promise<Sto
   if (where.uri.startsWith("file://")) return readLocal(new URL(where.uri).pathname)
   if (!where.uri.startsWith("https://")) {
     throw new KernelSourceError(
-      `kernel ${where.uri} must come from a file or by https, where nobody can alter it on its way`,
+      `${name} must come from a file or by https, where nobody can alter it on its way`,
     )
   }
   if (options.sha256 === undefined) {
     throw new KernelSourceError(
-      `kernel ${where.uri} needs sha256 beside its address: only the digest says that the download is the kernel that is meant`,
+      `${name} needs sha256 beside its address: only the digest says that the download is what is meant`,
     )
   }
   const known = (await stored(downloads(), options.sha256)) ?? (await stored(images(), options.sha256))
@@ -98,7 +113,7 @@ async function* oneChunk(text: string): AsyncGenerator<Uint8Array> {
 
 async function readLocal(path: string): Promise<Stored> {
   const about = await stat(path)
-  if (about.isDirectory()) throw new NotAKernelError("a directory; name the kernel file in it")
+  if (about.isDirectory()) throw new NotAKernelError("a directory; name the file in it")
   if (!about.isFile()) throw new NotAKernelError("no ordinary file")
   if (about.size === 0) throw new NotAKernelError("empty; was its build interrupted?")
   return { path, ...(await digestFile(path)) }
@@ -122,20 +137,20 @@ function describeSource(source: string | Asset): string {
 
 function explain(name: string, error: unknown): unknown {
   if (error instanceof NotAKernelError || error instanceof TooLargeError) {
-    return new KernelSourceError(`kernel ${name} is ${error.message}`)
+    return new KernelSourceError(`${name} is ${error.message}`)
   }
   if (error instanceof UnpackError) {
     return new KernelSourceError(
-      `kernel ${name} is cut off or altered: ${error.message}; build it or fetch it again`,
+      `${name} is cut off or altered: ${error.message}; build it or fetch it again`,
     )
   }
   if (error instanceof DownloadError)
-    return new KernelSourceError(`kernel ${name} cannot be downloaded: ${error.message}`)
+    return new KernelSourceError(`${name} cannot be downloaded: ${error.message}`)
   const code = error instanceof Error && "code" in error ? error.code : undefined
-  if (code === "ENOENT") return new KernelSourceError(`kernel ${name} does not exist; was it built?`)
-  if (code === "EACCES") return new KernelSourceError(`kernel ${name} cannot be read: permission denied`)
+  if (code === "ENOENT") return new KernelSourceError(`${name} does not exist; was it built?`)
+  if (code === "EACCES") return new KernelSourceError(`${name} cannot be read: permission denied`)
   if (code === "ENAMETOOLONG" || code === "ERR_INVALID_ARG_VALUE") {
-    return new KernelSourceError(`kernel ${name.slice(0, 60)}… is no path of a file`)
+    return new KernelSourceError(`${name.slice(0, 70)}… is no path of a file`)
   }
   return error
 }

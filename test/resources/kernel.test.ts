@@ -183,7 +183,7 @@ test("an asset is a kernel like a file", async t => {
 
 const wrong: [title: string, make: (path: string) => Promise<unknown>, reason: RegExp][] = [
   ["a missing file", async () => {}, /^kernel \S+ does not exist; was it built\?$/],
-  ["a directory", path => mkdir(path), /^kernel \S+ is a directory; name the kernel file in it$/],
+  ["a directory", path => mkdir(path), /^kernel \S+ is a directory; name the file in it$/],
   ["an empty file", path => writeFile(path, ""), /^kernel \S+ is empty; was its build interrupted\?$/],
   [
     "a text",
