@@ -50,10 +50,7 @@ export function parsePackages(sections: Sections, family: Family): PackageFacts 
     available,
     held: manager === "apt" ? dpkgHeld(sections) : rpmHeld(sections),
     xen,
-    broken: [
-      ...lines(sections.get("dpkg-broken")).map(line => plainName(line.split("\t")[2] ?? line)),
-      ...lines(sections.get("rpm-broken")),
-    ],
+    broken: manager === "apt" ? dpkgBroken(sections) : lines(sections.get("rpm-broken")),
   }
 }
 
@@ -66,20 +63,28 @@ function plainName(name: string): string {
   return name.replace(/:[\w-]+$/, "")
 }
 
+/** Rows of dpkg-query: what is asked for, and whatever is not whole. */
+function dpkgRows(sections: Sections) {
+  return lines(sections.get("dpkg")).map(line => {
+    const [name = "", version = "", status = "", flag = "", want = ""] = line.split("\t")
+    return { name: plainName(name), version, status, flag, want }
+  })
+}
+
 function dpkgVersions(sections: Sections): Record<string, string> {
-  return Object.fromEntries(
-    lines(sections.get("dpkg"))
-      .map(line => line.split("\t"))
-      .filter(([, , status]) => status === "installed")
-      .map(([name, version]) => [plainName(name!), version!]),
-  )
+  const rows = dpkgRows(sections).filter(({ status }) => status === "installed")
+  return Object.fromEntries(rows.map(({ name, version }) => [name, version]))
 }
 
 function dpkgHeld(sections: Sections): string[] {
-  return lines(sections.get("dpkg"))
-    .map(line => line.split("\t"))
-    .filter(([, , , , want]) => want === "hold")
-    .map(([name]) => plainName(name!))
+  return dpkgRows(sections).flatMap(({ name, want }) => (want === "hold" ? [name] : []))
+}
+
+const WHOLE = ["installed", "not-installed", "config-files"]
+
+function dpkgBroken(sections: Sections): string[] {
+  const rows = dpkgRows(sections).filter(({ status, flag }) => !WHOLE.includes(status) || flag !== "ok")
+  return rows.map(({ name }) => name)
 }
 
 /** Lines of versionlock ("xen-0:4.17.7-1.el9.*") and of zypper's locks ("solvable_name: xen"). */

@@ -21,15 +21,16 @@ redacted() {
 value() { [ -r "$1" ] && read -r content <"$1" && printf '%s=%s\n' "$2" "$content"; }
 
 section identity
+uid=$(id -u)
 echo "user=$(id -un)"
-echo "uid=$(id -u)"
-if [ "$(id -u)" = 0 ]; then echo sudo=yes; elif have sudo && sudo -n true 2>/dev/null; then echo sudo=yes; fi
+echo "uid=$uid"
+if [ "$uid" = 0 ]; then echo sudo=yes; elif have sudo && sudo -n true 2>/dev/null; then echo sudo=yes; fi
 value /proc/sys/kernel/hostname hostname
 value /etc/machine-id machineid
 value /proc/sys/kernel/random/boot_id bootid
 value /proc/uptime uptime
 echo "clock=$(date +%s)"
-echo "kernel=$(uname -r)"
+value /proc/sys/kernel/osrelease kernel
 echo "architecture=$(uname -m)"
 value /proc/1/comm init
 [ -d /run/systemd/system ] && echo systemd=running
@@ -74,16 +75,16 @@ for one in /var/lib/rpm/rpmdb.sqlite /var/lib/rpm/Packages /var/lib/rpm/Packages
   /usr/lib/sysimage/rpm/Packages.db /usr/lib/sysimage/rpm/Packages; do
   [ -s "$one" ] && echo rpm-database && break
 done
-xen_debs='xen-system-amd64 xen-hypervisor-*-amd64 xen-utils-* xen-utils-common'
 xen_rpms='xen xen-hypervisor xen-runtime xen-tools xen-libs'
 if have dpkg-query && [ -s /var/lib/dpkg/status ]; then
   section dpkg
-  # shellcheck disable=SC2086 # the patterns are for dpkg-query, and none of them names a file here
-  (set -f; dpkg-query -W -f '${binary:Package}\t${Version}\t${db:Status-Status}\t${db:Status-Eflag}\t${db:Status-Want}\n' \
-    $xen_debs "$@" 2>/dev/null)
-  section dpkg-broken
-  dpkg-query -W -f '${db:Status-Status}\t${db:Status-Eflag}\t${binary:Package}\n' 2>/dev/null |
-    grep -vE '^(installed|not-installed|config-files)[[:space:]]ok'
+  # One question for all, of which what is asked for and what is not whole goes over the wire.
+  dpkg-query -W -f '${binary:Package}\t${Version}\t${db:Status-Status}\t${db:Status-Eflag}\t${db:Status-Want}\n' 2>/dev/null |
+    awk -F '\t' '
+      BEGIN { for (at = 1; at < ARGC; at++) wanted[ARGV[at]]; ARGC = 1 }
+      { name = $1; sub(/:.*/, "", name) }
+      name in wanted || name ~ /^xen-(system-amd64|hypervisor-.*-amd64|utils-.*)$/ ||
+        $3 !~ /^(installed|not-installed|config-files)$/ || $4 != "ok"' "$@"
   if [ "$depth" = full ] && have apt-cache; then
     section apt-policy
     # shellcheck disable=SC2046,SC2086
