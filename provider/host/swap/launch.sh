@@ -1,0 +1,18 @@
+# shellcheck shell=sh
+# Starts switch.sh (which is $0) in a session of its own, so that it outlives the connection, and tells how the
+# switch went: "PHASE WAY" on the last line. The drain goes on by itself.
+#   DOMAIN TOKEN …   the arguments of `switch.sh run`
+dir=/run/pulumi-xen/swap/$1
+mkdir -p "$dir"
+setsid sh -c "$0" switch run "$@" </dev/null >"$dir/log" 2>&1 &
+pid=$!
+told() {
+  [ -s "$dir/phase" ] && read -r by phase way <"$dir/phase" && [ "$by" = "$1" ] || return 1
+  case $phase in switch*) return 1 ;; esac
+}
+until told "$2"; do
+  kill -0 "$pid" 2>/dev/null || told "$2" || { cat "$dir/log" >&2; exit 1; }
+  sleep 0.05
+done
+cat "$dir/log" >&2
+echo "$phase $way"
