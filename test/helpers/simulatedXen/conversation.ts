@@ -1,0 +1,187 @@
+/**
+ * What is asked of an `xl`, step by step, from a host on which no domain runs: of a real one to make the fixture
+ * (`record.ts`), of the simulated one to hold it against the real. Names in the first column appear in failures.
+ */
+export interface Step {
+  readonly does: string
+  readonly script: string
+}
+
+export interface Answer extends Step {
+  readonly exit: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Configurations that the steps name, as /root/NAME.cfg; hello.xen lies beside them, disk.img is 1 MiB. */
+export const configurations: Readonly<Record<string, string>> = {
+  a: config("a", { uuid: 1, vif: "bridge=xenbr0,mac=00:16:3e:00:00:0a,vifname=va.0", fixed: 20 }),
+  "a-live": config("a", {
+    uuid: 1,
+    vif: "bridge=xenbr0,mac=00:16:3e:00:00:0a,vifname=va.0",
+    fixed: 20,
+    more: "on_crash = 'preserve'",
+  }),
+  b: config("b", { uuid: 2, vif: "bridge=xenbr0,mac=00:16:3e:00:00:0b", fixed: 21 }),
+  "same-uuid": config("other", { uuid: 1 }),
+  room: config("room", { uuid: 3, more: "maxmem = 64\nvcpus = 1\nmaxvcpus = 2" }),
+  disk: config("disk", { uuid: 4, disk: "format=raw, vdev=xvda, access=rw, target=/root/disk.img" }),
+  "disk-again": config("again", { uuid: 5, disk: "format=raw, vdev=xvda, access=rw, target=/root/disk.img" }),
+  "disk-read": config("reader", { uuid: 5, disk: "format=raw, vdev=xvda, access=ro, target=/root/disk.img" }),
+  "no-kernel": config("c", { uuid: 6, kernel: "/root/none.xen" }),
+  "no-bridge": config("c", { uuid: 6, vif: "bridge=nowhere,mac=00:16:3e:00:00:0c" }),
+  "no-disk": config("c", { uuid: 6, disk: "format=raw, vdev=xvda, access=ro, target=/root/none.img" }),
+  "bad-vdev": config("c", { uuid: 6, disk: "format=raw, vdev=nowhere, access=ro, target=/root/disk.img" }),
+  "same-vif": config("c", { uuid: 6, vif: "bridge=xenbr0,mac=00:16:3e:00:00:0c,vifname=va.0" }),
+  "not-elf": config("c", { uuid: 6, kernel: "/root/not-elf.cfg" }),
+  huge: config("c", { uuid: 6, memory: 100000 }),
+  syntax: "name = 'c'\nthis is no assignment\n",
+  nameless: "kernel = '/root/hello.xen'\ntype = 'pvh'\n",
+  unknown: `${config("unknown", { uuid: 7 })}nonsense = 1\n`,
+  "fail-exit": config("exit", { uuid: 8, args: "--fail=exit" }),
+  "fail-crash": config("crash", { uuid: 9, args: "--fail=crash" }),
+  "fail-crash-kept": config("kept", { uuid: 10, args: "--fail=crash", more: "on_crash = 'preserve'" }),
+  stubborn: config("stubborn", { uuid: 11, args: "--fail=hang" }),
+}
+
+export const steps: readonly Step[] = [
+  ["an empty host", "xl list"],
+  ["an empty host, with uuids", "xl list -v"],
+  ["an empty host, whole", "xl list -l"],
+  ["an empty host, guests only", "xl vm-list"],
+  ["what the host is", "xl info"],
+  ["a list of a domain that is not there", "xl list nowhere"],
+  ["the number of a domain that is not there", "xl domid nowhere"],
+  ["the name of a domain that is not there", "xl domname 4711"],
+  ["a creation", "xl create /root/a.cfg"],
+  ["one domain", "xl list a"],
+  ["one domain, with uuids", "xl list -v a"],
+  ["one domain, whole", "xl list -l a"],
+  ["guests only", "xl vm-list"],
+  ["its number by name", "xl domid a >/dev/null"],
+  ["its name by number", 'xl domname "$(xl domid a)"'],
+  ["its port", "ls /sys/class/net/xenbr0/brif | grep va.0; cat /sys/class/net/va.0/address"],
+  ["its networks", "xl network-list a"],
+  ["a name that is taken", "xl create /root/a.cfg"],
+  ["a uuid that is taken", "xl create /root/same-uuid.cfg"],
+  ["domains with one uuid", "xl vm-list; xl destroy other"],
+  ["a port name that is taken", "xl create /root/same-vif.cfg; xl destroy c"],
+  ["no kernel", "xl create /root/no-kernel.cfg"],
+  ["a kernel that is none", "xl create /root/not-elf.cfg"],
+  ["no bridge", "xl create /root/no-bridge.cfg"],
+  ["no disk", "xl create /root/no-disk.cfg"],
+  ["a device name that is none", "xl create /root/bad-vdev.cfg"],
+  ["more memory than there is", "xl create /root/huge.cfg"],
+  ["a configuration that is none", "xl create /root/syntax.cfg"],
+  ["a configuration without a name", "xl create /root/nameless.cfg"],
+  ["a configuration that is not there", "xl create /root/none.cfg"],
+  ["a key that is unknown", "xl create /root/unknown.cfg; xl destroy unknown"],
+  ["after the refusals", "xl list"],
+  ["settings after the file", `xl create /root/b.cfg 'name="staged"' 'memory=40'`],
+  ["what they made", "xl list -l staged"],
+  ["a new name", "xl rename staged b"],
+  ["a new name that is taken", "xl rename b a"],
+  ["a new name for none", "xl rename nowhere c"],
+  ["after the renaming", "xl list"],
+  ["its console's log keeps its name", "ls /var/log/xen/console"],
+  ["room to grow", "xl create /root/room.cfg"],
+  ["room to grow, whole", "xl list -l room"],
+  ["more memory", "xl mem-set room 48"],
+  ["too much memory", "xl mem-set room 96"],
+  ["more virtual processors", "xl vcpu-set room 2"],
+  ["too many virtual processors", "xl vcpu-set room 3"],
+  ["memory for none", "xl mem-set nowhere 48"],
+  ["processors for none", "xl vcpu-set nowhere 1"],
+  ["grown", "xl list room"],
+  ["grown, whole", "xl list -l room"],
+  ["another network", "xl network-attach room bridge=xenbr0 mac=00:16:3e:00:00:1a vifname=vroom.0"],
+  ["another network, whole", "xl list -l room"],
+  ["its networks, two", "xl network-list room"],
+  ["a network less", "xl network-detach room 0"],
+  ["a network less that is not there", "xl network-detach room 7"],
+  ["a network for none", "xl network-attach nowhere bridge=xenbr0"],
+  ["a bridge that is not there", "xl network-attach room bridge=nowhere"],
+  ["a disk", "xl create /root/disk.cfg"],
+  ["a disk, whole", "xl list -l disk"],
+  ["its disks", "xl block-list disk"],
+  ["a disk written by two", "xl create /root/disk-again.cfg"],
+  ["a disk written by one and read by one", "xl create /root/disk-read.cfg"],
+  ["who has a disk now", "xl list"],
+  [
+    "a disk for one that runs",
+    "xl block-attach room 'format=raw,vdev=xvdb,access=ro,target=/root/other.img'",
+  ],
+  ["a disk for one that runs, whole", "xl list -l room"],
+  ["a halt", "xl pause a"],
+  ["a halt, listed", "xl list a"],
+  ["a second halt", "xl pause a"],
+  ["on again", "xl unpause a"],
+  ["on again, whoever halted it", "xl unpause a"],
+  ["a halt for none", "xl pause nowhere"],
+  ["a configuration for later", "xl config-update a /root/a-live.cfg"],
+  ["a configuration for later, whole", "xl list -l a"],
+  ["a configuration for none", "xl config-update nowhere /root/a-live.cfg"],
+  ["a shutdown, waited for", "xl shutdown -w b"],
+  ["a shutdown of none", "xl shutdown nowhere"],
+  ["an end", "xl destroy disk"],
+  ["an end of none", "xl destroy nowhere"],
+  ["an end of the control domain", "xl destroy 0"],
+  ["a start that waits", "xl create -p /root/b.cfg"],
+  ["a start that waits, listed", "xl list b"],
+  ["its console before it runs", "wc -c </var/log/xen/console/guest-b.log"],
+  ["its going on", "xl unpause b"],
+  ["a guest that stops at once", "xl create /root/fail-exit.cfg; sleep 6; xl list exit"],
+  ["a guest that crashes", "xl create /root/fail-crash.cfg; sleep 6; xl list crash"],
+  ["a guest that crashes and is kept", "xl create /root/fail-crash-kept.cfg; sleep 6; xl list kept"],
+  ["a crashed guest, whole", "xl list -l kept"],
+  ["a shutdown of a crashed guest", "xl shutdown -w kept; xl list kept"],
+  ["an end of a crashed guest", "xl destroy kept"],
+  [
+    "a guest that does not listen",
+    "xl create /root/stubborn.cfg; sleep 6; timeout 5 xl shutdown -w stubborn",
+  ],
+  ["a guest that does not listen, listed", "xl list stubborn"],
+  ["its end", "xl destroy stubborn"],
+  ["a word that is none", "xl frobnicate"],
+  ["a creation without a file", "xl create"],
+  ["a renaming without names", "xl rename a"],
+  ["a list with two names", "xl list a b"],
+  ["the end", "xl destroy a; xl destroy b; xl destroy room; xl destroy reader; xl list"],
+].map(([does, script]) => ({ does: does!, script: script! }))
+
+interface Wish {
+  readonly uuid: number
+  readonly memory?: number
+  readonly kernel?: string
+  readonly vif?: string
+  readonly disk?: string
+  readonly fixed?: number
+  readonly args?: string
+  readonly more?: string
+}
+
+function config(name: string, wish: Wish): string {
+  const {
+    uuid,
+    memory = 32,
+    kernel = "/root/hello.xen",
+    vif = "bridge=xenbr0",
+    disk,
+    fixed,
+    args,
+    more,
+  } = wish
+  const address = fixed ? `--ipv4=10.0.2.${fixed}/24 --ipv4-gateway=10.0.2.2` : ""
+  const lines = [
+    `name = '${name}'`,
+    `uuid = '00000000-0000-4000-8000-${String(uuid).padStart(12, "0")}'`,
+    `kernel = '${kernel}'`,
+    "type = 'pvh'",
+    `memory = ${memory}`,
+    `vif = [ '${vif}' ]`,
+    ...(disk ? [`disk = [ '${disk}' ]`] : []),
+    `extra = '${[address, args].filter(Boolean).join(" ")}'`,
+    ...(more ? [more] : []),
+  ]
+  return `${lines.join("\n")}\n`
+}

@@ -1,0 +1,81 @@
+import type { CannotStart, Domain } from "./hypervisor.ts"
+import type { Reply } from "./reply.ts"
+
+/** What xl and libxl of Xen 4.17 say; from a conversation with the real ones. */
+
+const libxl = (lines: readonly string[]): string => lines.map(line => `libxl: ${line}\n`).join("")
+
+/** A creation that failed takes back what there was of the domain, and says so. */
+const takenBack = (id: number): string[] => [
+  `error: libxl_domain.c:1183:libxl__destroy_domid: Domain ${id}:Non-existant domain`,
+  `error: libxl_domain.c:1137:domain_destroy_callback: Domain ${id}:Unable to destroy guest`,
+  `error: libxl_domain.c:1064:domain_destroy_cb: Domain ${id}:Destruction of domain failed`,
+]
+
+const cannotBuild = (id: number, code: number): string =>
+  `error: libxl_create.c:1640:domcreate_rebuild_done: Domain ${id}:cannot (re-)build domain: ${code}`
+
+export function cannotStart({ step, id, what }: CannotStart): string {
+  switch (step) {
+    case "name":
+      return libxl([
+        `error: libxl_domain.c:81:libxl__domain_rename: Domain ${id}:Domain with name "${what}" already exists.`,
+        `error: libxl_create.c:1296:initiate_domain_create: Domain ${id}:cannot make domain: -6`,
+        `error: libxl_xshelp.c:206:libxl__xs_read_mandatory: xenstore read failed: \`/libxl/${id}/type': No such file or directory`,
+        `warning: libxl_dom.c:49:libxl__domain_type: unable to get domain type for domid=${id}, assuming HVM`,
+        ...takenBack(id),
+      ])
+    case "kernel":
+      return `xc: error: panic: xg_dom_core.c:205: failed to open file '${what}': No such file or directory: Internal error\n${libxl(
+        [
+          "error: libxl_dom.c:909:libxl__domain_firmware: xc_dom_kernel_file failed: No such file or directory",
+          "error: libxl_dom.c:1075:libxl__build_hvm: initializing domain firmware failed",
+          cannotBuild(id, -1),
+          ...takenBack(id),
+        ],
+      )}`
+    case "memory":
+      return `xc: error: panic: xg_dom_boot.c:119: xc_dom_boot_mem_init: can't allocate low memory for domain: Out of memory\n${libxl(
+        [
+          "error: libxl_dom.c:586:libxl__build_dom: xc_dom_boot_mem_init failed: Cannot allocate memory",
+          cannotBuild(id, -3),
+          ...takenBack(id),
+        ],
+      )}`
+    default:
+      return libxl([`error: Domain ${id}: ${step}: ${what}`, ...takenBack(id)])
+  }
+}
+
+export const exitOf = (_error: CannotStart): number => 3
+
+export const unknownCommand = (_verb: string): Reply => ({
+  exit: 1,
+  stdout: "",
+  stderr: "command not implemented\n",
+})
+export const usage = (verb: string): Reply => ({ exit: 1, stdout: "", stderr: `'xl ${verb}' requires\n` })
+export const noDomain = (word: string) => `${word} is an invalid domain identifier (rc=-6)\n`
+export const noDomainNamed = (word: string) =>
+  `Can't get domid of domain name '${word}', maybe this domain does not exist.\n`
+export const noNameOf = (word: string) =>
+  `Can't get domain name of domain id '${word}', maybe this domain does not exist.\n`
+export const cannotDestroyDom0 = "Not destroying domain 0; use -f to force.\n"
+export const ended = ({ id, ended }: Domain) =>
+  ended === undefined
+    ? `Domain ${id} has been destroyed\n`
+    : `Domain ${id} has been shut down, reason code ${ended === "crash" ? 3 : ended === "reboot" ? 1 : 0}\n`
+export const renameTaken = ({ id }: Domain, to: string) =>
+  libxl([
+    `error: libxl_domain.c:81:libxl__domain_rename: Domain ${id}:Domain with name "${to}" already exists.`,
+  ])
+export const overMaxmem = (_domain: Domain, _memory: number) => "over\n"
+export const overMaxvcpus = (_domain: Domain, _count: string) => "over\n"
+export const noDevice = (_which: string) => "Unknown device\n"
+export const networks = (_domain: Domain) => ""
+export const disks = (_domain: Domain) => ""
+export const configUpdate = (id: number) =>
+  `WARNING: xl now has better capability to manage domain configuration, avoid using this command when possible\nsetting dom${id} configuration\n`
+export const noFile = "no file\n"
+export const noConfiguration = (path: string) =>
+  `Failed to read config file: ${path}: No such file or directory\n`
