@@ -80,8 +80,9 @@ export class SimulatedHost implements AsyncDisposable {
       copyFileSync(built.client, join(commands, name))
       chmodSync(join(commands, name), 0o755)
     }
+    copyFileSync(built.paths, join(directory, "paths.so"))
     writeFileSync(join(directory, "enter.sh"), ENTER)
-    const words = [directory, `/run/netns/${network.host}`, built.paths, onXen ? "xen" : "metal"]
+    const words = [directory, `/run/netns/${network.host}`, onXen ? "xen" : "metal"]
     const sshd = await startSshd({
       config: ["ForceCommand /usr/sbin/simulated-operation", "Subsystem sftp /usr/lib/openssh/sftp-server"],
       within: [
@@ -182,12 +183,12 @@ function linkAt(path: string): string | undefined {
 
 /** Makes a mount namespace into the host's file system, and becomes the command that it is given. */
 const ENTER = `
-directory=$1 namespace=$2 paths=$3 kernel=$4
-shift 4
+directory=$1 namespace=$2 kernel=$3
+shift 3
 mkdir "$directory/fs"
 mount -t tmpfs -o mode=755 tmpfs "$directory/fs"
 cd "$directory/fs"
-mkdir lib log run etc etc.work run/simulated-xen run/sshd run/lock run/netns log/xen log/xen/console
+mkdir lib log root run etc etc.work run/simulated-xen run/sshd run/lock run/netns log/xen log/xen/console
 touch run/simulated-xen/net
 mount --bind "$namespace" run/simulated-xen/net
 ln -s "$directory/socket" run/simulated-xen/socket
@@ -199,10 +200,11 @@ fi
 mount --rbind run /run
 mount --bind lib /var/lib
 mount --bind log /var/log
+mount --bind root /root
 mount -t overlay overlay -o lowerdir=/etc,upperdir="$directory/fs/etc",workdir="$directory/fs/etc.work" /etc
 mount -t overlay overlay -o lowerdir="$directory/sbin":/usr/sbin /usr/sbin
 nsenter --net=/run/simulated-xen/net mount -t sysfs sysfs /sys
 od -An -N16 -tx1 /dev/urandom | tr -d ' \\n' >/etc/machine-id
-echo "$paths" >/etc/ld.so.preload
+echo "$directory/paths.so" >/etc/ld.so.preload
 exec "$@"
 `

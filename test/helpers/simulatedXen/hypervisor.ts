@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto"
-import { existsSync, mkdirSync, readFileSync } from "node:fs"
-import { dirname } from "node:path"
-import type { Disk } from "xlcfg"
+import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { type Disk, vdevNumber } from "xlcfg"
 import { type Ending, Guest } from "./guest.ts"
 import type { Wanted, WantedVif } from "./wanted.ts"
+
+/** xen/include/public/sched.h */
+export const shutdownReasons = { poweroff: 0, reboot: 1, crash: 3 } as const
 
 /** The machine below: where its files lie for us, and what it has. */
 export interface Hardware {
@@ -42,12 +44,14 @@ export interface Domain {
   readonly vifs: Vif[]
   readonly disks: Disk[]
   readonly started: number
+  /** Where the xl process that watches over the domain writes what it sees and does. */
+  readonly monitor: string
   readonly guest: Guest
 }
 
 /** What keeps a domain from being made, by its step, with what its message is about. */
 export class CannotStart extends Error {
-  readonly step: "name" | "memory" | "kernel" | "format" | "disk" | "shared" | "vif"
+  readonly step: "name" | "memory" | "kernel" | "format" | "disk" | "vdev" | "shared" | "bridge" | "port"
   readonly id: number
   readonly what: string
 
@@ -78,7 +82,7 @@ export class Hypervisor {
     const coming = [...this.#coming.values()].map(({ memory }) => memory)
     const { memory, dom0Memory } = this.hardware
     // What Xen itself takes of a machine of the lab.
-    return [...taken, ...coming].reduce((free, used) => free - used, memory - dom0Memory - 105)
+    return [...taken, ...coming].reduce((free, used) => free - used, memory - dom0Memory - 44)
   }
 
   find(word: string): Domain | undefined {
@@ -114,11 +118,11 @@ export class Hypervisor {
     if (image.subarray(0, 4).toString("latin1") !== "\x7fELF")
       throw new CannotStart("format", id, wanted.kernel)
     const log = file(`/var/log/xen/console/guest-${wanted.name}.log`)
-    mkdirSync(dirname(log), { recursive: true })
+    const monitor = file(`/var/log/xen/xl-${wanted.name}.log`)
     const domain: Domain = {
       ...{ id, name: wanted.name, uuid: wanted.uuid, wanted },
       ...{ memory: wanted.memory, vcpus: wanted.vcpus, paused: true, begun: false, ended: undefined },
-      ...{ vifs: [], disks: [], started: Date.now() },
+      ...{ vifs: [], disks: [], started: Date.now(), monitor },
       guest: await Guest.start({
         ...{ program, namespace, name: wanted.name, log, args: wanted.cmdline },
         kernel: createHash("sha256").update(image).digest("hex"),
@@ -132,6 +136,9 @@ export class Hypervisor {
       await domain.guest.destroy()
       throw error
     }
+    if (existsSync(monitor)) writeFileSync(`${monitor}.1`, readFileSync(monitor))
+    rmSync(monitor, { force: true })
+    note(domain, `Waiting for domain ${domain.name} (domid ${id}) to die [pid ${process.pid}]`)
     return domain
   }
 
@@ -154,7 +161,8 @@ export class Hypervisor {
     const device = firstFree(domain.vifs.map(({ device }) => device))
     const name = vif.vifname ?? `vif${domain.id}.${device}`
     const trouble = await domain.guest.attach(name, vif.bridge, vif.mac)
-    if (trouble !== undefined) throw new CannotStart("vif", domain.id, `${device} ${vif.bridge}: ${trouble}`)
+    if (trouble === "no such bridge") throw new CannotStart("bridge", domain.id, vif.bridge)
+    if (trouble !== undefined) throw new CannotStart("port", domain.id, `vif${domain.id}.${device} ${name}`)
     domain.vifs.push({ ...vif, device, name })
   }
 
@@ -165,6 +173,7 @@ export class Hypervisor {
 
   async attachDisk(domain: Domain, disk: Disk): Promise<void> {
     const target = disk.target ?? ""
+    if (vdevNumber(disk.vdev) === undefined) throw new CannotStart("vdev", domain.id, disk.vdev)
     if (!existsSync(this.hardware.file(target))) throw new CannotStart("disk", domain.id, target)
     if (this.#conflicts(domain, disk)) throw new CannotStart("shared", domain.id, disk.vdev)
     if (domain.disks.length === 0) await domain.guest.disk(this.hardware.file(target))
@@ -179,6 +188,11 @@ export class Hypervisor {
   }
 
   async destroy(domain: Domain): Promise<void> {
+    note(domain, `Domain ${domain.id} has been destroyed.`)
+    await this.#remove(domain)
+  }
+
+  async #remove(domain: Domain): Promise<void> {
     this.domains.delete(domain.id)
     await domain.guest.destroy()
     this.onChange()
@@ -201,6 +215,11 @@ export class Hypervisor {
   async end(): Promise<void> {
     await Promise.all([...this.domains.values()].map(domain => this.destroy(domain)))
   }
+}
+
+/** A line of the xl process that watches over a domain (xl_vmcontrol.c, create_domain). */
+function note({ monitor }: Domain, line: string): void {
+  appendFileSync(monitor, `${line}\n`)
 }
 
 /** MiB that a domain takes of the machine: its own, and Xen's tables for it (libxl__domain_need_memory_calculate). */

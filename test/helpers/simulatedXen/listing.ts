@@ -1,8 +1,5 @@
 import type { Disk } from "xlcfg"
-import type { Domain, Hypervisor, Vif } from "./hypervisor.ts"
-
-/** libxl_defconfig.h's numbers: SHUTDOWN_poweroff, SHUTDOWN_reboot, SHUTDOWN_crash. */
-const reasons = { poweroff: 0, reboot: 1, crash: 3 } as const
+import { type Domain, type Hypervisor, shutdownReasons, type Vif } from "./hypervisor.ts"
 
 const dom0 = "00000000-0000-0000-0000-000000000000"
 
@@ -21,7 +18,10 @@ export function list(
   const rows = domains.map(
     domain =>
       row(domain.name, domain.id, domain.memory, domain.vcpus, stateOf(domain), time(domain)) +
-      detail(domain.uuid, domain.ended ? reasons[domain.ended].toString(16).padStart(8) : "-".padStart(8)),
+      detail(
+        domain.uuid,
+        domain.ended ? shutdownReasons[domain.ended].toString(16).padStart(8) : "-".padStart(8),
+      ),
   )
   const zero =
     row("Domain-0", 0, hardware.dom0Memory, hardware.cpus, "r-----", process.uptime()) +
@@ -57,7 +57,7 @@ export function listWhole(domains: readonly Domain[], withDom0: boolean, { hardw
       b_info: { ...memory, sched_params, "type.pv": {}, arch_arm: {}, arch_x86: {} },
     },
   }
-  return `${yajl([...(withDom0 ? [zero] : []), ...domains.map(whole)])}\n`
+  return `${yajl([...(withDom0 ? [zero] : []), ...domains.map(whole)])}\n\n`
 }
 
 function whole(domain: Domain): object {
@@ -74,8 +74,7 @@ function whole(domain: Domain): object {
         run_hotplug_scripts: "True",
       },
       b_info: {
-        max_vcpus: wanted.maxvcpus,
-        avail_vcpus: Array.from({ length: domain.vcpus }, (_, at) => at),
+        ...(wanted.maxvcpus === 1 ? {} : vcpusOf(domain)),
         max_memkb: wanted.maxmem * 1024,
         target_memkb: domain.memory * 1024,
         video_memkb: 0,
@@ -97,6 +96,11 @@ function whole(domain: Domain): object {
     },
   }
 }
+
+const vcpusOf = ({ wanted, vcpus }: Domain) => ({
+  max_vcpus: wanted.maxvcpus,
+  avail_vcpus: Array.from({ length: vcpus }, (_, at) => at),
+})
 
 const usual = (key: string, value: string, standard: string) => (value === standard ? {} : { [key]: value })
 

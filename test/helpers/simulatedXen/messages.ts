@@ -1,4 +1,4 @@
-import type { CannotStart, Domain } from "./hypervisor.ts"
+import { type CannotStart, type Domain, shutdownReasons } from "./hypervisor.ts"
 import type { Reply } from "./reply.ts"
 
 /** What xl and libxl of Xen 4.17 say; from a conversation with the real ones. */
@@ -11,6 +11,14 @@ const takenBack = (id: number): string[] => [
   `error: libxl_domain.c:1137:domain_destroy_callback: Domain ${id}:Unable to destroy guest`,
   `error: libxl_domain.c:1064:domain_destroy_cb: Domain ${id}:Destruction of domain failed`,
 ]
+
+const script = (verb: string, why: string): string[] => [
+  `error: libxl_exec.c:117:libxl_report_child_exitstatus: /etc/xen/scripts/vif-bridge ${verb} [${process.pid}] exited with error status 1`,
+  `error: libxl_device.c:1337:device_hotplug_child_death_cb: script: ${why}`,
+]
+
+const noVif = (id: number): string =>
+  `error: libxl_create.c:1921:domcreate_attach_devices: Domain ${id}:unable to add vif devices`
 
 const cannotBuild = (id: number, code: number): string =>
   `error: libxl_create.c:1640:domcreate_rebuild_done: Domain ${id}:cannot (re-)build domain: ${code}`
@@ -42,6 +50,33 @@ export function cannotStart({ step, id, what }: CannotStart): string {
           ...takenBack(id),
         ],
       )}`
+    case "disk":
+      return libxl([
+        `error: libxl_device.c:455:libxl__device_disk_set_backend: Disk vdev=xvda failed to stat: ${what}: No such file or directory`,
+        `error: libxl_create.c:1318:initiate_domain_create: Domain ${id}:Unable to set disk defaults for disk 0`,
+        ...takenBack(id),
+      ])
+    case "vdev": {
+      const invalid = `Domain ${id}:Invalid or unsupported virtual disk identifier ${what}`
+      return libxl([
+        `error: libxl_disk.c:214:libxl__device_from_disk: ${invalid}`,
+        `error: libxl_disk.c:335:device_disk_add: ${invalid}`,
+        `error: libxl_create.c:1672:domcreate_launch_dm: Domain ${id}:unable to add disk devices`,
+        ...takenBack(id),
+      ])
+    }
+    case "bridge":
+      return libxl([
+        ...script("online", `Could not find bridge device ${what}`),
+        noVif(id),
+        ...script("offline", `Could not find bridge device ${what}`),
+        ...takenBack(id),
+      ])
+    case "port": {
+      const [from, to] = what.split(" ")
+      const why = `Cannot rename interface ${from}. An interface with name ${to} already exists.`
+      return libxl([...script("online", why), noVif(id), ...takenBack(id)])
+    }
     default:
       return libxl([`error: Domain ${id}: ${step}: ${what}`, ...takenBack(id)])
   }
@@ -64,7 +99,7 @@ export const cannotDestroyDom0 = "Not destroying domain 0; use -f to force.\n"
 export const ended = ({ id, ended }: Domain) =>
   ended === undefined
     ? `Domain ${id} has been destroyed\n`
-    : `Domain ${id} has been shut down, reason code ${ended === "crash" ? 3 : ended === "reboot" ? 1 : 0}\n`
+    : `Domain ${id} has been shut down, reason code ${shutdownReasons[ended]}\n`
 export const renameTaken = ({ id }: Domain, to: string) =>
   libxl([
     `error: libxl_domain.c:81:libxl__domain_rename: Domain ${id}:Domain with name "${to}" already exists.`,
@@ -72,8 +107,6 @@ export const renameTaken = ({ id }: Domain, to: string) =>
 export const overMaxmem = (_domain: Domain, _memory: number) => "over\n"
 export const overMaxvcpus = (_domain: Domain, _count: string) => "over\n"
 export const noDevice = (_which: string) => "Unknown device\n"
-export const networks = (_domain: Domain) => ""
-export const disks = (_domain: Domain) => ""
 export const configUpdate = (id: number) =>
   `WARNING: xl now has better capability to manage domain configuration, avoid using this command when possible\nsetting dom${id} configuration\n`
 export const noFile = "no file\n"

@@ -7,17 +7,16 @@ export interface Reply {
 
 export const said = (stdout = "", stderr = ""): Reply => ({ exit: 0, stdout, stderr })
 
-/** xl says why, and ends with a failure. `stdout` is what it had said before. */
+/** xl says why, and ends with a failure. */
 export class Refused extends Error implements Reply {
   override readonly name = "Refused"
   readonly exit: number
-  readonly stdout: string
+  readonly stdout = ""
   readonly stderr: string
 
-  constructor(stderr: string, { exit = 1, stdout = "" } = {}) {
+  constructor(stderr: string, exit = 1) {
     super(stderr)
     this.exit = exit
-    this.stdout = stdout
     this.stderr = stderr
   }
 }

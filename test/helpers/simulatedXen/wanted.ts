@@ -45,11 +45,11 @@ export function readWanted(text: string, from: string): Wanted {
     return Array.isArray(value) ? value.filter(item => typeof item === "string") : []
   }
   const name = string("name")
-  if (name === undefined) throw new Refused("Domain name must be specified.\n", { stdout: parsing(from) })
+  if (name === undefined) throw new Refused(`${parsing(from)}Domain name must be specified.\n`)
   const type = string("type") || "pv"
   const kernel = string("kernel")
   if (kernel === undefined && type !== "hvm")
-    throw new Refused("Neither kernel nor bootloader specified\n", { stdout: parsing(from) })
+    throw new Refused(`${parsing(from)}Neither kernel nor bootloader specified\n`)
   const memory = number("memory") ?? 32
   const vcpus = number("vcpus") ?? 1
   const root = string("root")
@@ -85,9 +85,8 @@ function parsed(text: string, from: string): Document {
   } catch (error) {
     if (!(error instanceof CfgSyntaxError)) throw error
     throw new Refused(
-      `${from}:${error.position.line}: config parsing error near \`${error.excerpt}': lexical error\n` +
+      `${parsing(from)}${from}:${error.position.line}: config parsing error near \`${error.excerpt}': syntax error\n` +
         "Failed to parse config: Invalid argument\n",
-      { stdout: parsing(from) },
     )
   }
 }
@@ -103,12 +102,23 @@ export function readVif(spec: string): WantedVif {
   }
 }
 
+/** What xlcfg refuses only for its name in the guest, libxl refuses later. */
 export function readDisk(spec: string, from: string): Disk {
   try {
     return parseDisk(spec)
   } catch {
-    throw new Refused(`${from}: config parsing error in disk specification: ${spec}\n`, {
-      stdout: parsing(from),
-    })
+    const vdev = /\bvdev=([^,]*)/.exec(spec)?.[1]
+    const plain = vdev === undefined ? undefined : attemptDisk(spec.replace(`vdev=${vdev}`, "vdev=xvda"))
+    if (plain) return { ...plain, vdev: vdev! }
+    throw new Refused(`${parsing(from)}${from}: config parsing error in disk specification: ${spec}
+`)
+  }
+}
+
+function attemptDisk(spec: string): Disk | undefined {
+  try {
+    return parseDisk(spec)
+  } catch {
+    return undefined
   }
 }

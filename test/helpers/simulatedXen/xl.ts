@@ -136,13 +136,11 @@ const commands: Readonly<Record<string, (asked: Asked) => Reply | Promise<Reply>
     await xen.detach(domain, vif)
     return said()
   },
-  "network-list": ({ xen, words: [word = ""] }) => said(messages.networks(known(xen, word))),
   "block-attach": async ({ xen, words: [word = "", ...spec] }) => {
     const domain = known(xen, word)
     await attempt(() => xen.attachDisk(domain, readDisk(spec.join(","), "")))
     return said()
   },
-  "block-list": ({ xen, words: [word = ""] }) => said(messages.disks(known(xen, word))),
   "config-update": ({ xen, words: [word = "", ...rest], cwd }) => {
     const domain = known(xen, word)
     const { text, from } = configuration(xen, rest, cwd)
@@ -155,11 +153,10 @@ async function create({ xen, words, options, cwd, half }: Asked): Promise<Reply>
   if (!words.some(word => !word.includes("="))) throw new Refused(messages.noFile)
   const { text, from } = configuration(xen, words, cwd)
   const wanted = readWanted(text, from)
-  const stdout = parsing(from)
-  const domain = await attempt(() => xen.create(wanted), stdout)
-  if (half) return { exit: 137, stdout, stderr: "Killed\n" }
+  const domain = await attempt(() => xen.create(wanted), parsing(from))
+  if (half) return { exit: 137, stdout: "", stderr: `${parsing(from)}Killed\n` }
   if (!options.has("-p")) await xen.unpause(domain)
-  return said(stdout)
+  return said("", parsing(from))
 }
 
 /** The file's text, with the settings that stand after it on the command line. */
@@ -172,16 +169,16 @@ function configuration(xen: Hypervisor, words: readonly string[], cwd: string) {
     return { text: settings.length ? `${text}\n${settings.join(";\n")};\n` : text, from }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error
-    throw new Refused(messages.noConfiguration(path))
+    throw new Refused(messages.noConfiguration(path), 3)
   }
 }
 
-async function attempt<Result>(work: () => Promise<Result>, stdout = ""): Promise<Result> {
+async function attempt<Result>(work: () => Promise<Result>, before = ""): Promise<Result> {
   try {
     return await work()
   } catch (error) {
     if (!(error instanceof CannotStart)) throw error
-    throw new Refused(messages.cannotStart(error), { stdout, exit: messages.exitOf(error) })
+    throw new Refused(before + messages.cannotStart(error), messages.exitOf(error))
   }
 }
 
