@@ -24,6 +24,6 @@ export function parseImportId(id: string, collection: string, rule: TextRule): I
   const address = host!.replace(/^\[|\]$/g, "")
   return {
     connection: { host: address, ...(user && { user }), ...(port && { port: Number(port) }) },
-    name: name!.toLowerCase(),
+    name: name!,
   }
 }

@@ -156,7 +156,8 @@ export function kernel(hosts: Hosts) {
     },
 
     async import(id, context) {
-      const { connection: input, name: digest } = parseImportId(id, "kernels", digestRule)
+      const { connection: input, name } = parseImportId(id, "kernels", digestRule)
+      const digest = name.toLowerCase()
       const { host, finding } = await look(input, digest, context)
       if (finding.found === "missing") return undefined
       if (finding.digest !== digest) {
