@@ -1,6 +1,7 @@
 import packageManifest from "../package.json" with { type: "json" }
 import { bridge } from "./resources/bridge.ts"
 import { connectionDefaults, Hosts } from "./resources/connection.ts"
+import { disk } from "./resources/disk.ts"
 import { dom0 } from "./resources/dom0.ts"
 import { getHost } from "./resources/getHost.ts"
 import { inspectKernel, kernel } from "./resources/kernel.ts"
@@ -21,6 +22,7 @@ export function xenRegistry(): Registry {
       "xen:index:Bridge": bridge(hosts),
       "xen:index:Dom0": dom0(hosts),
       "xen:index:Kernel": kernel(hosts),
+      "xen:index:Disk": disk(hosts),
     },
     functions: {
       "xen:index:getHost": getHost(hosts),

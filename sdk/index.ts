@@ -6,6 +6,7 @@ export {
   type StaticRouteArgs,
 } from "./bridge.ts"
 export type { ConnectionArgs, JumpHostArgs } from "./connection.ts"
+export { Disk, type DiskArgs, filesOf, type VolumeArgs } from "./disk.ts"
 export { Dom0, type Dom0Args } from "./dom0.ts"
 export {
   type GetHostArgs,

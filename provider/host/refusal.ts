@@ -5,6 +5,8 @@ export type RefusalCode =
   | "boot-full"
   | "boot-loader"
   | "cpu"
+  | "disk-size"
+  | "disk-space"
   | "foreign-file"
   | "grubenv"
   | "guard-armed"
@@ -22,6 +24,7 @@ export type RefusalCode =
   | "root"
   | "unsigned"
   | "uplink"
+  | "volume-group"
 
 /**
  * Something that is refused before anything is changed: what was wanted and what was seen (`problem`), and
