@@ -19,12 +19,19 @@ export interface RepositoryKeyArgs {
   fingerprint: pulumi.Input<string>
 }
 
-/** A package repository to add. One without a key is refused, unless it says `allowUnsigned`. */
+/** A package repository to add. An address without a key is refused, unless it says `allowUnsigned`. */
 export interface RepositoryArgs {
   /** Lower-case letters, digits and hyphens: its files on the host are named from it. */
   name: pulumi.Input<string>
-  /** `https://…`, `http://…`, or `file://…` for one that lies on the host. */
-  url: pulumi.Input<string>
+  /** `https://…`, `http://…`, or `file://…` for one that lies on the host. Either this or `directory`. */
+  url?: pulumi.Input<string>
+  /**
+   * Directory of this machine with `.deb` or `.rpm` files, which are sent to the host and made a repository there. They
+   * are trusted by the SHA-256 that they have here. A package that it holds in one version is wanted in that one.
+   */
+  directory?: pulumi.Input<string>
+  /** SHA-256 of the directory's packages by file name. Default: what they have now. */
+  contents?: pulumi.Input<{ [file: string]: pulumi.Input<string> }>
   /** apt: suites. Default: `./`, a flat repository. */
   suites?: pulumi.Input<pulumi.Input<string>[]>
   /** apt: components. */

@@ -38,8 +38,8 @@ export {
   packageNames,
   planPackages,
   planPackagesRemoval,
-  refusePackages,
 } from "./packages/plan.ts"
+export { refusePackages } from "./packages/refusals.ts"
 export type {
   PackageFile,
   PackagesWanted,

@@ -2,13 +2,8 @@ import { createHash } from "node:crypto"
 import { planHold, planHoldRemoval } from "../host/boot/hold.ts"
 import { type HostFacts, type Refusal, refusal } from "../host/index.ts"
 import { refuseUnavailable } from "../host/packages/available.ts"
-import {
-  type PackagesRecord,
-  packageNames,
-  planPackages,
-  planPackagesRemoval,
-  refusePackages,
-} from "../host/packages/plan.ts"
+import { type PackagesRecord, planPackages, planPackagesRemoval } from "../host/packages/plan.ts"
+import { refusePackages } from "../host/packages/refusals.ts"
 import { packageTool } from "../host/packages/tools.ts"
 import type { PackagesWanted } from "../host/packages/wanted.ts"
 import { RECORDS, readRecord } from "../host/records.ts"
@@ -18,7 +13,15 @@ import type { Hosts } from "./connection.ts"
 import { given } from "./given.ts"
 import { changeHost, type HostChange } from "./hostChange.ts"
 import { driftChange, lookForDrift, previewHost } from "./hostLook.ts"
-import { type Inputs, inputs, namesOf, wantedOf } from "./packagesInputs.ts"
+import {
+  checkRepositories,
+  type Directories,
+  type Inputs,
+  inputs,
+  namesOf,
+  openDirectories,
+  wantedOf,
+} from "./packagesInputs.ts"
 
 const outputs = {
   manager: choice("the host's package tool", ["apt", "dnf", "yum", "zypper"]),
@@ -48,8 +51,8 @@ export function planOfPackages(id: string, from: Inputs) {
   return { names: probe?.packages ?? [], plan }
 }
 
-function making(id: string, from: Inputs): HostChange {
-  const wanted = (facts: HostFacts) => wantedOf(id, from, facts)
+function making(id: string, from: Inputs, directories?: Directories): HostChange {
+  const wanted = (facts: HostFacts) => wantedOf(id, from, facts, directories)
   return {
     probe: { packages: namesOf(from) },
     refusals: facts => [...refusePackages(facts, wanted(facts)), ...refuseShared(facts, wanted(facts))],
@@ -102,8 +105,8 @@ function removing(id: string, xen: boolean): HostChange {
 }
 
 function describe(facts: HostFacts, id: string, from: Inputs, drift: readonly string[]): Outputs {
-  const names = packageNames(wantedOf(id, from, facts))
-  const versions = names.flatMap(name => {
+  const { packages = [], files = [] } = wantedOf(id, from, facts)
+  const versions = [...packages, ...files].flatMap(({ name }) => {
     const installed = facts.packages.installed[name]
     return installed === undefined ? [] : [[name, installed] as const]
   })
@@ -122,7 +125,8 @@ export function packages(hosts: Hosts) {
   async function ensure(id: string, from: Inputs, context: Context<Outputs>): Promise<Outputs> {
     const host = await hosts.connect(from.connection, context)
     const begin = (facts: HostFacts) => context.exists(id, describe(facts, id, from, []))
-    const facts = await changeHost(host, { ...making(id, from), begin }, context)
+    const change = making(id, from, await openDirectories(from))
+    const facts = await changeHost(host, { ...change, begin }, context)
     return describe(facts, id, from, [])
   }
 
@@ -133,12 +137,17 @@ export function packages(hosts: Hosts) {
     outputs,
     defaultTimeout: slowMirrors,
 
+    async check(from, { unknown }) {
+      return unknown.has("repositories") ? {} : checkRepositories(from.repositories)
+    },
+
     drift: state => driftChange(state.outputs),
 
     async preview(news: Partly<Inputs>, context, state): Promise<Partial<Outputs>> {
       if (!isKnown(news)) return {}
       const id = setId(context.urn)
-      const found = await previewHost(hosts, news.connection, making(id, news), context)
+      const change = making(id, news, await openDirectories(news))
+      const found = await previewHost(hosts, news.connection, change, context)
       if (found?.plan.length === 0) return describe(found.facts, id, news, [])
       return given({ manager: found?.facts.packages.manager ?? state?.outputs.manager })
     },

@@ -1,14 +1,25 @@
 import type { HostFacts } from "../host/index.ts"
 import { XEN_COMPANIONS, xenPackages } from "../host/packages/available.ts"
-import type { PackagesWanted, PackageWanted } from "../host/packages/wanted.ts"
+import {
+  openDirectory,
+  type PackageDirectory,
+  PackageDirectoryError,
+  readContents,
+} from "../host/packages/repository/directory.ts"
+import { HOLD_PACKAGES } from "../host/packages/tools.ts"
+import type { PackagesWanted, PackageWanted, RepositoryWanted } from "../host/packages/wanted.ts"
+import type { Failure } from "../rpc/check.ts"
 import {
   either,
   type Fields,
   flag,
+  incidental,
   type Known,
   list,
+  map,
   object,
   optional,
+  type Partly,
   text,
   withDefault,
 } from "../rpc/declare.ts"
@@ -31,10 +42,26 @@ const repository = object("package repository", "Repository", {
     pattern: /[a-z0-9][a-z0-9-]*/,
     says: "lower-case letters, digits and hyphens",
   }),
-  url: text("address: https, http, or file for one that lies on the host", {
-    pattern: /(https?|file):\/\/\S+/,
-    says: "an address that begins with https://, http:// or file://",
-  }),
+  url: optional(
+    text("address: https, http, or file for one that lies on the host", {
+      pattern: /(https?|file):\/\/\S+/,
+      says: "an address that begins with https://, http:// or file://",
+    }),
+  ),
+  directory: optional(
+    incidental(
+      text(
+        "in the place of url: directory of this machine with packages, which are sent and made a repository",
+        { pattern: /[^\0\r\n]+/, says: "a path on one line" },
+      ),
+    ),
+  ),
+  contents: optional(
+    map(
+      "SHA-256 of the directory's packages by file name; by default what they have now",
+      text("SHA-256", digest),
+    ),
+  ),
   suites: optional(list("apt: suites; by default ./, a flat repository", text("suite"))),
   components: optional(list("apt: components", text("component"))),
   key: optional(
@@ -70,7 +97,12 @@ export const inputs = {
 export type Inputs = Known<typeof inputs>
 
 /** The same in the words of the host's plans; which packages Xen is, its distribution says. */
-export function wantedOf(id: string, from: Inputs, facts: HostFacts): PackagesWanted {
+export function wantedOf(
+  id: string,
+  from: Inputs,
+  facts: HostFacts,
+  directories: Directories = new Map(),
+): PackagesWanted {
   const named = from.packages.map(one => (typeof one === "string" ? { name: one } : given(one)))
   const forXen = from.xen
     ? xenPackages(facts).filter(({ name }) => !named.some(one => one.name === name))
@@ -78,13 +110,75 @@ export function wantedOf(id: string, from: Inputs, facts: HostFacts): PackagesWa
   return {
     id,
     packages: [...forXen, ...named] as PackageWanted[],
-    repositories: from.repositories.map(given),
+    repositories: from.repositories.map(one => wantedRepository(one, directories)),
     files: from.files,
   }
+}
+
+type RepositoryInput = Inputs["repositories"][number]
+
+/** Directories of packages that were read, by the name of their repository. */
+export type Directories = ReadonlyMap<string, PackageDirectory>
+
+function wantedRepository(
+  { directory, contents = {}, ...rest }: RepositoryInput,
+  directories: Directories,
+): RepositoryWanted {
+  const described =
+    directory === undefined ? {} : { directory: directories.get(rest.name) ?? { path: directory, contents } }
+  return { ...(given(rest) as RepositoryWanted), ...described }
+}
+
+/** Reads the directories again, which must hold what they held when the program was checked. */
+export async function openDirectories({ repositories }: Inputs): Promise<Directories> {
+  const opened = new Map<string, PackageDirectory>()
+  for (const { name, directory, contents = {} } of repositories)
+    if (directory !== undefined) opened.set(name, await openDirectory(directory, contents))
+  return opened
+}
+
+/** Finds out what is in the directories: their contents become inputs, so that a changed package is a change. */
+export async function checkRepositories(repositories: Partly<Inputs>["repositories"]) {
+  const failures: Failure[] = []
+  const checked: RepositoryInput[] = []
+  for (const [at, one] of (repositories ?? []).entries()) {
+    const repository = one as RepositoryInput
+    const fail = (reason: string): void => void failures.push({ property: `repositories[${at}]`, reason })
+    checked.push(repository)
+    if ((repository.url === undefined) === (repository.directory === undefined))
+      fail(`the repository ${repository.name} needs either url or directory`)
+    if (repository.directory === undefined) continue
+    try {
+      const contents = await readContents(repository.directory)
+      const wrong = repository.contents && differences(repository.contents, contents)
+      if (wrong?.length)
+        fail(
+          `the directory ${repository.directory} is not what contents says: ${wrong.join(", ")}; correct either`,
+        )
+      checked[at] = { ...repository, contents }
+    } catch (error) {
+      if (!(error instanceof PackageDirectoryError)) throw error
+      fail(error.message)
+    }
+  }
+  return failures.length > 0 ? { failures } : { inputs: { repositories: checked } }
+}
+
+/** What differs, in words: "a.rpm has another SHA-256". */
+function differences(
+  wanted: Readonly<Record<string, string>>,
+  seen: Readonly<Record<string, string>>,
+): string[] {
+  const names = [...new Set([...Object.keys(wanted), ...Object.keys(seen)])].sort()
+  return names.flatMap(name => {
+    if (wanted[name] === seen[name]) return []
+    if (seen[name] === undefined) return [`${name} is missing`]
+    return [wanted[name] === undefined ? `${name} is not in it` : `${name} has the SHA-256 ${seen[name]}`]
+  })
 }
 
 /** Names whose versions the facts must hold beside Xen's. */
 export function namesOf({ packages, files }: Inputs): string[] {
   const named = packages.map(one => (typeof one === "string" ? one : one.name))
-  return [...XEN_COMPANIONS, ...named, ...files.map(({ name }) => name)]
+  return [...XEN_COMPANIONS, ...HOLD_PACKAGES, ...named, ...files.map(({ name }) => name)]
 }

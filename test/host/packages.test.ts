@@ -1,169 +1,252 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import test from "ava"
+import anyTest, { type TestFn } from "ava"
 import { apply, StepError } from "../../provider/host/apply.ts"
 import { readFacts } from "../../provider/host/facts/probe.ts"
 import type { PackageManager } from "../../provider/host/facts/types.ts"
-import {
-  packageNames,
-  planPackages,
-  planPackagesRemoval,
-  refusePackages,
-} from "../../provider/host/packages/plan.ts"
-import type { PackagesWanted } from "../../provider/host/packages/wanted.ts"
+import { packageNames, planPackages, planPackagesRemoval } from "../../provider/host/packages/plan.ts"
+import { refusePackages } from "../../provider/host/packages/refusals.ts"
+import type { PackagesWanted, RepositoryWanted } from "../../provider/host/packages/wanted.ts"
 import { TestHost } from "./helpers/container.ts"
 import { whenItAnswers } from "./helpers/reach.ts"
 import { makeRepository } from "./helpers/repository.ts"
 import { SETTINGS } from "./helpers/settings.ts"
 
-const KINDS = [
-  { manager: "apt", kind: "deb", family: "debian", altered: "px-other_1.0_all.deb" },
-  { manager: "dnf", kind: "rpm", family: "rhel", altered: "px-other-1.0.rpm" },
-] as const satisfies readonly { manager: PackageManager; kind: string; family: string; altered: string }[]
+const test = anyTest.serial as TestFn
 
-for (const { manager, kind, family, altered } of KINDS) {
-  const setUp = async (t: { teardown: (clean: () => Promise<void>) => void }) => {
-    const host = await TestHost.start(SETTINGS["systemd-networkd, static"]!)
-    t.teardown(() => host.stop())
-    const key = await makeRepository(host, kind, family)
-    const connection = host.connection(await whenItAnswers(host))
-    const wanted: PackagesWanted = {
+interface Kind {
+  readonly manager: PackageManager
+  readonly format: "deb" | "rpm"
+  readonly family: "debian" | "rhel" | "suse"
+  /** Versions of px-hello and px-slow, as the tool writes them. */
+  readonly old: string
+  readonly newer: string
+  /** The file of px-other. */
+  readonly other: string
+  /** What the tool itself says is held. */
+  readonly listHeld: string
+  /** Takes a lock of the tool as another run of it would, and keeps it for some seconds. */
+  readonly occupy: string
+}
+
+/** fcntl's lock as dpkg and rpm take it, in Perl: struct flock of 64-bit Linux. */
+const fcntl = (path: string) =>
+  `exec perl -e 'use Fcntl; open(F, "+>>", "${path}") or die; fcntl(F, F_SETLK, pack("s s x4 q q i", F_WRLCK, 0, 0, 0, 0)) or die; sleep 15'`
+const rpmLock = fcntl("/var/lib/rpm/.rpm.lock")
+const rpm = { format: "rpm", old: "1.0-1", newer: "2.0-1", other: "px-other-1.0.rpm" } as const
+
+const KINDS: readonly Kind[] = [
+  {
+    manager: "apt",
+    format: "deb",
+    family: "debian",
+    old: "1.0",
+    newer: "2.0",
+    other: "px-other_1.0_all.deb",
+    listHeld: "apt-mark showhold",
+    occupy: fcntl("/var/lib/dpkg/lock-frontend"),
+  },
+  { manager: "dnf", family: "rhel", listHeld: "dnf -q versionlock list", occupy: rpmLock, ...rpm },
+  { manager: "yum", family: "rhel", listHeld: "yum -q versionlock list", occupy: rpmLock, ...rpm },
+  {
+    manager: "zypper",
+    family: "suse",
+    listHeld: "zypper --non-interactive locks",
+    // zypper's own lock is a file with the number of a process.
+    occupy: "echo $$ >/run/zypp.pid; exec sleep 15",
+    ...rpm,
+  },
+]
+
+for (const kind of KINDS) {
+  const { manager, format, family, old, newer } = kind
+  const started = Promise.withResolvers<Awaited<ReturnType<typeof setUp>>>()
+  let host: TestHost | undefined
+
+  async function setUp() {
+    host = await TestHost.start(SETTINGS["systemd-networkd, static"]!)
+    const own = host
+    const key = await makeRepository(own, format, family)
+    // EL 7 has yum and no dnf; what is called yum since then is dnf.
+    if (manager === "yum") await own.inside(["mv", "/usr/bin/dnf", "/usr/bin/yum"])
+    const connection = own.connection(await whenItAnswers(own))
+    const repository: RepositoryWanted = { name: "own", url: "file:///srv/repo", key }
+    const want = (...packages: NonNullable<PackagesWanted["packages"]>): PackagesWanted => ({
       id: "tools",
-      packages: [{ name: "px-hello" }],
-      repositories: [{ name: "own", url: "file:///srv/repo", key }],
+      packages,
+      repositories: [repository],
+    })
+    const look = (wanted: PackagesWanted) =>
+      readFacts(connection, { depth: "full", packages: ["px-lib", ...packageNames(wanted)] })
+    /** Plans, carries out, and proves that nothing is left to do; returns the titles and what was told meanwhile. */
+    const reach = async (wanted: PackagesWanted) => {
+      const plan = planPackages(await look(wanted), wanted)
+      const told: string[] = []
+      await apply(connection, plan, { onStatus: text => told.push(text) })
+      const left = planPackages(await look(wanted), wanted)
+      if (left.length > 0) throw new Error(`it is left to ${left.map(({ title }) => title).join("; ")}`)
+      return { titles: plan.map(({ title }) => title), told }
     }
-    const facts = (of = wanted) =>
-      readFacts(connection, { depth: "full", packages: ["px-lib", ...packageNames(of)] })
-    const installed = async () => (await facts()).packages.installed
-    return { host, connection, wanted, facts, installed }
+    const version = async (name: string) => (await look(want({ name }))).packages.installed[name]
+    const inside = async (script: string) => (await own.inside(["sh", "-c", script])).stdout.trim()
+    const leave = async () => apply(connection, planPackagesRemoval(await look(want()), "tools"))
+    return { host: own, connection, repository, want, look, reach, version, inside, leave }
   }
 
-  test.serial(
-    `${manager}: a set is installed from a signed repository, does nothing twice, and leaves nothing`,
-    async t => {
-      const { connection, wanted, facts, installed } = await setUp(t)
-      const before = await facts()
-      t.is(before.packages.manager, manager)
-      t.deepEqual(refusePackages(before, wanted), [])
-      const statuses: string[] = []
-      await apply(connection, planPackages(before, wanted), { onStatus: text => statuses.push(text) })
-      const after = await facts()
-      t.regex(after.packages.installed["px-hello"] ?? "", /^2\.0/)
-      t.regex(after.packages.installed["px-lib"] ?? "", /^1\.0/, "what it needs comes with it")
-      t.deepEqual(planPackages(after, wanted), [], "a second run does nothing")
-      t.true(
-        statuses.some(text => /px-(hello|lib)/.test(text) && /installing/.test(text)),
-        statuses.join("\n"),
-      )
+  test.before(t => {
+    t.timeout(600_000)
+    return setUp().then(started.resolve, error => {
+      started.reject(error)
+      throw error
+    })
+  })
+  test.after.always(() => host?.stop())
 
-      const older: PackagesWanted = {
-        ...wanted,
-        packages: [{ name: "px-hello", version: kind === "deb" ? "1.0" : "1.0-1" }],
-      }
-      const downgrade = planPackages(after, older)
-      t.deepEqual(
-        downgrade.map(({ title }) => title),
-        [`Install px-hello ${older.packages![0]!.version}`],
-      )
-      if (manager !== "dnf") {
-        await apply(connection, downgrade)
-        t.regex((await installed())["px-hello"] ?? "", /^1\.0/)
-        t.deepEqual(planPackages(await facts(), older), [])
-      }
+  test(`${manager}: a set is installed from a signed repository, does nothing twice, and leaves nothing`, async t => {
+    t.timeout(300_000)
+    const { repository, want, look, reach, version, inside, leave } = await started.promise
+    const wanted = want({ name: "px-hello" })
+    const state = format === "deb" ? "dpkg-query -W" : "rpm -qa | sort"
+    const before = await inside(state)
+    t.is((await look(wanted)).packages.manager, manager)
+    t.deepEqual(refusePackages(await look(wanted), wanted), [])
+    const { told } = await reach(wanted)
+    t.is(await version("px-hello"), newer)
+    t.regex((await version("px-lib")) ?? "", /^1\.0/, "what it needs comes with it")
+    t.true(
+      told.some(text => /: (installing|unpacking)\b.*px-(hello|lib)/.test(text)),
+      told.join("\n"),
+    )
+    t.deepEqual((await reach(wanted)).titles, [], "a second run does nothing")
 
-      await apply(connection, planPackagesRemoval(await facts(), "tools"))
-      const gone = await facts()
-      t.is(gone.packages.installed["px-hello"], undefined)
-      t.is(gone.packages.installed["px-lib"], undefined)
-      t.deepEqual(
-        Object.keys(gone.files).filter(path => /pulumi-xen/.test(path) && !/guard/.test(path)),
-        [],
-        "no repository, no key, no record is left",
-      )
-      t.deepEqual(planPackagesRemoval(gone, "tools"), [])
-    },
-  )
+    await inside(format === "deb" ? "dpkg --purge px-hello" : "rpm -e px-hello")
+    t.deepEqual((await reach(wanted)).titles, ["Install px-hello"], "what is gone is seen, and put back")
 
-  test.serial(
-    `${manager}: an altered package is not installed, and an unsigned repository is refused`,
-    async t => {
-      const { host, connection, wanted, facts, installed } = await setUp(t)
-      const [own] = wanted.repositories!
-      const codes = (repository: NonNullable<PackagesWanted["repositories"]>[number]) =>
-        facts().then(seen =>
-          refusePackages(seen, { ...wanted, repositories: [repository] }).map(({ code }) => code),
-        )
-      t.deepEqual(await codes({ name: "own", url: own!.url }), ["unsigned"])
-      t.deepEqual(await codes({ ...own!, key: { ...own!.key!, fingerprint: "0".repeat(40) } }), ["key"])
-      t.deepEqual(await codes({ name: "own", url: own!.url, allowUnsigned: true }), [])
+    await leave()
+    const gone = await look(want({ name: "px-hello" }))
+    t.is(await inside(state), before, "what came along goes, and rpm's trust in the key")
+    t.deepEqual(
+      Object.keys(gone.files).filter(path => /pulumi-xen/.test(path) && !/guard/.test(path)),
+      [],
+      "no repository, no key, no record is left",
+    )
+    t.is(await inside("ls /var/lib/pulumi-xen/packages"), "")
+    t.deepEqual(planPackagesRemoval(gone, "tools"), [])
+    t.truthy(repository.key)
+  })
 
-      // One byte more in the package: neither its digest in the index nor its own signature fits.
-      await host.inside(["sh", "-c", `printf x >> /srv/repo/${altered}`])
-      const other: PackagesWanted = { ...wanted, packages: [{ name: "px-other" }] }
-      await t.throwsAsync(apply(connection, planPackages(await facts(other), other)), {
+  test(`${manager}: a pinned version is installed, an older one too, and a held one stays what it is`, async t => {
+    t.timeout(300_000)
+    const { want, look, reach, version, inside, leave } = await started.promise
+    await reach(want({ name: "px-hello", version: newer }))
+    t.is(await version("px-hello"), newer)
+    const held = want({ name: "px-hello", version: old, hold: true })
+    const { titles } = await reach(held)
+    t.true(titles.includes(`Hold px-hello`), titles.join("; "))
+    t.is(await version("px-hello"), old)
+    t.regex(await inside(kind.listHeld), /px-hello/)
+    await inside(
+      {
+        apt: "apt-get -y upgrade",
+        dnf: "dnf -y upgrade",
+        yum: "yum -y upgrade",
+        zypper: "zypper --non-interactive update",
+      }[manager],
+    )
+    t.is(await version("px-hello"), old, "an upgrade of everything leaves it alone")
+
+    await reach(want({ name: "px-hello", version: newer, hold: true }))
+    t.is(await version("px-hello"), newer, "the program may change what it holds")
+    t.regex(await inside(kind.listHeld), /px-hello/)
+    await reach(want({ name: "px-hello" }))
+    t.notRegex(await inside(kind.listHeld), /px-hello/)
+
+    await reach(want({ name: "px-hello", hold: true }))
+    await leave()
+    t.deepEqual((await look(want())).packages.held, [])
+    t.is(await version("px-hello"), undefined)
+  })
+
+  test(`${manager}: an altered package is not installed, nor is one without a signature`, async t => {
+    t.timeout(300_000)
+    const { connection, repository, want, look, version, inside, leave } = await started.promise
+    const codes = async (one: RepositoryWanted) =>
+      refusePackages(await look(want()), { id: "tools", repositories: [one] }).map(({ code }) => code)
+    const { key, ...unsigned } = repository
+    t.deepEqual(await codes(unsigned), ["unsigned"])
+    t.deepEqual(await codes({ ...repository, key: { ...key!, fingerprint: "0".repeat(40) } }), ["key"])
+    t.deepEqual(await codes({ ...unsigned, allowUnsigned: true }), [])
+
+    const fails = async (name: string) => {
+      const wanted = want({ name })
+      const error = await t.throwsAsync(apply(connection, planPackages(await look(wanted), wanted)), {
         instanceOf: StepError,
       })
-      t.is((await installed())["px-other"], undefined)
-      if (kind === "rpm") {
-        const unsigned: PackagesWanted = { ...wanted, packages: [{ name: "px-unsigned" }] }
-        await t.throwsAsync(apply(connection, planPackages(await facts(unsigned), unsigned)), {
-          instanceOf: StepError,
-        })
-      }
-    },
-  )
+      t.is(await version(name), undefined)
+      return error?.message ?? ""
+    }
+    // One byte more in the package: neither its digest in the index nor its own signature fits.
+    await inside(`cp -p /srv/repo/${kind.other} /srv/whole && printf x >>/srv/repo/${kind.other}`)
+    t.regex(await fails("px-other"), /Install px-other: .*exit/s, "the error says what was wanted")
+    await inside(`mv /srv/whole /srv/repo/${kind.other}`)
+    if (format === "rpm") t.regex(await fails("px-unsigned"), /sign|GPG/i)
+    await leave()
+  })
 
-  test.serial(
-    `${manager}: a run that was killed is mended by the next one, and everything is still counted`,
-    async t => {
-      const { host, connection, wanted, facts, installed } = await setUp(t)
+  test(`${manager}: another run of a package tool is waited for, and named`, async t => {
+    t.timeout(300_000)
+    const { host, want, reach, version, leave } = await started.promise
+    const holding = host.inside(["sh", "-c", kind.occupy])
+    await until(
+      async () => (await host.inside(["pgrep", "-x", "-f", "perl .*|sleep 15"])).stdout.trim() !== "",
+    )
+    const { told } = await reach(want({ name: "px-lib" }))
+    t.true(
+      told.some(text => /waiting for another package manager: (perl -e use Fcntl|sleep 15)/.test(text)),
+      told.join("\n"),
+    )
+    await holding
+    t.truthy(await version("px-lib"))
+    await leave()
+  })
+
+  test(`${manager}: a run that was killed is mended by the next one, and everything is still counted`, async t => {
+    t.timeout(600_000)
+    const { host, connection, want, look, reach, version, inside, leave } = await started.promise
+    /** Cuts the power while a package's scripts run. */
+    const cutOff = async (wanted: PackagesWanted) => {
       await host.inside(["touch", "/tmp/slow"])
-      const running = apply(connection, planPackages(await facts(), wanted)).catch((error: unknown) => error)
+      const running = apply(connection, planPackages(await look(wanted), wanted)).catch(
+        (error: unknown) => error,
+      )
       await until(async () => (await host.inside(["pgrep", "-f", "-x", "sleep 0.1"])).exit === 0)
       await host.powerCut()
       await host.powerOn()
       t.true((await running) instanceof Error)
       await host.inside(["rm", "-f", "/tmp/slow"])
       await whenItAnswers(host)
-      await apply(connection, planPackages(await facts(), wanted))
-      const after = await facts()
-      t.deepEqual(planPackages(after, wanted), [])
-      t.deepEqual(after.packages.broken, [])
-      await apply(connection, planPackagesRemoval(after, "tools"))
-      t.is((await installed())["px-lib"], undefined, "also what the killed run had added")
-      t.is((await installed())["px-hello"], undefined)
-    },
-  )
+    }
+    await cutOff(want({ name: "px-hello" }))
+    await reach(want({ name: "px-hello" }))
+    t.deepEqual((await look(want())).packages.broken, [])
+    await leave()
+    t.is(await version("px-lib"), undefined, "also what the killed run had added")
+    t.is(await version("px-hello"), undefined)
+
+    await reach(want({ name: "px-slow", version: old }))
+    await cutOff(want({ name: "px-slow", version: newer }))
+    await reach(want({ name: "px-slow", version: newer }))
+    t.is(await version("px-slow"), newer)
+    const list = format === "deb" ? "dpkg-query -W px-slow" : "rpm -q px-slow"
+    t.is((await inside(list)).split("\n").length, 1, "an upgrade that was cut off leaves no second version")
+    await leave()
+    t.is(await version("px-slow"), undefined)
+  })
 }
 
-test.serial("a package manager at work is waited for, and named", async t => {
-  const host = await TestHost.start(SETTINGS["systemd-networkd, static"]!)
-  t.teardown(() => host.stop())
-  const key = await makeRepository(host, "deb", "debian")
-  const connection = host.connection(await whenItAnswers(host))
-  const lock =
-    'use Fcntl; open(F, ">", "/var/lib/dpkg/lock-frontend"); my $all = pack("s s x4 q q i", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $all) or die; sleep 20'
-  const holding = host.inside(["perl", "-e", lock])
-  await until(async () => /POSIX .*WRITE/.test((await host.inside(["cat", "/proc/locks"])).stdout))
-  const wanted: PackagesWanted = {
-    id: "tools",
-    packages: [{ name: "px-lib" }],
-    repositories: [{ name: "own", url: "file:///srv/repo", key }],
-  }
-  const statuses: string[] = []
-  const facts = () => readFacts(connection, { packages: ["px-lib"] })
-  await apply(connection, planPackages(await facts(), wanted), { onStatus: text => statuses.push(text) })
-  await holding
-  t.true(
-    statuses.some(text => /waiting for another package manager: perl -e use Fcntl/.test(text)),
-    statuses.join("\n"),
-  )
-  t.truthy((await facts()).packages.installed["px-lib"])
-})
-
 async function until(condition: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < 600; tries++) {
     if (await condition()) return
     await sleep(100)
   }
-  throw new Error("it did not come to that within 20 s")
+  throw new Error("it did not come to that within a minute")
 }

@@ -184,8 +184,11 @@ for one in /sys/class/watchdog/*/identity; do
   [ -r "$one" ] && section "watchdog $one" && cat "$one"
 done
 for one in /var/lib/pulumi-xen/guard/*/; do files "${one}state" "${one}log"; done
-for one in /var/lib/pulumi-xen/packages/*.before; do [ -f "$one" ] && section "file $one"; done
-files /var/lib/pulumi-xen/packages/*.json /var/lib/pulumi-xen/packages/*.added /var/lib/pulumi-xen/networks/*.json /var/lib/pulumi-xen/dom0.json \
+for one in /var/lib/pulumi-xen/packages/*.before /var/lib/pulumi-xen/repositories/*/*.deb /var/lib/pulumi-xen/repositories/*/*.rpm; do
+  [ -f "$one" ] && section "file $one"
+done
+files /var/lib/pulumi-xen/repositories/*/SHA256SUMS \
+  /var/lib/pulumi-xen/packages/*.json /var/lib/pulumi-xen/packages/*.added /var/lib/pulumi-xen/networks/*.json /var/lib/pulumi-xen/dom0.json \
   /var/lib/pulumi-xen/boot.json /var/lib/pulumi-xen/owners/dom0 /var/lib/pulumi-xen/owners/networks/* \
   /etc/default/xen /etc/default/xendomains /etc/sysconfig/xencommons /etc/sysconfig/xendomains \
   /etc/apt/sources.list.d/pulumi-xen-*.sources /etc/yum.repos.d/pulumi-xen-*.repo /etc/zypp/repos.d/pulumi-xen-*.repo \

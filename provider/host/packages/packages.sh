@@ -57,6 +57,9 @@ count() { # ID DATABASE
     sync && mv "$records/$1.added.new" "$records/$1.added"
 }
 
+# rpm keeps keys as packages whose version is the fingerprint, or its last eight digits.
+keys() { rpm -q gpg-pubkey --qf '%{VERSION} %{NAME}-%{VERSION}-%{RELEASE}\n' 2>/dev/null | sed -n "s/^[0-9a-f]*$1 //p"; }
+
 verb=$1
 shift
 case $verb in
@@ -71,6 +74,14 @@ install) # ID DATABASE COMMAND…
   count "$id" "$database"
   [ "$code" = 0 ] && rm -f "$records/$id.before"
   exit "$code" ;;
+trust) # ID KEY FILE: what rpm believes already stays when the set goes
+  [ -z "$(keys "$2")" ] || exit 0
+  mkdir -p "$records" && echo "$2" >>"$records/$1.keys" && rpm --import "$3" ;;
+distrust) # ID KEY: if it was added for this set
+  grep -qx "$2" "$records/$1.keys" 2>/dev/null || exit 0
+  for key in $(keys "$2"); do rpm -e "$key" || exit; done
+  sed -i "/^$2$/d" "$records/$1.keys"
+  [ -s "$records/$1.keys" ] || rm -f "$records/$1.keys" ;;
 remove) # ID DATABASE: just what was added; dpkg and rpm refuse what somebody else needs by now
   id=$1 database=$2
   await 600

@@ -2,7 +2,6 @@ import type { Command } from "../../ssh/command.ts"
 import { lines } from "../facts/sections.ts"
 import type { HostFacts } from "../facts/types.ts"
 import { RECORDS, readRecord, recordPath, recordText } from "../records.ts"
-import { type Refusal, refusal } from "../refusal.ts"
 import {
   type Action,
   type Plan,
@@ -14,15 +13,18 @@ import {
   upload,
   write,
 } from "../step.ts"
-import { KeyFormatError, keyFingerprint, sameFingerprint } from "./openpgp.ts"
+import { keyFingerprint } from "./openpgp.ts"
 import { packageProgress } from "./progress.ts"
-import { PACKAGES_SH, type PackageTool, packageTool } from "./tools.ts"
-import { isPackageName, isPackageVersion, type PackagesWanted, type RepositoryWanted } from "./wanted.ts"
+import { planSending, repositoryDirectory, repositoryUrl } from "./repository/send.ts"
+import { HOLD_PACKAGES, PACKAGES_SH, type PackageTool, packageTool } from "./tools.ts"
+import type { PackagesWanted, PackageWanted, RepositoryWanted } from "./wanted.ts"
 
 /** What a set has put on the host, beside the packages themselves (those are counted on the host). */
 export interface PackagesRecord {
   readonly files: readonly string[]
   readonly held: readonly string[]
+  /** Names of the repositories that were sent; absent when none was. */
+  readonly sent?: readonly string[]
 }
 
 const recordName = (id: string) => `packages/${id}`
@@ -34,7 +36,7 @@ function helper(byHand: Command, verb: string, ...words: string[]): RunAction {
 
 /** Names whose versions the facts must hold for this plan. */
 export function packageNames({ packages = [], files = [] }: PackagesWanted): string[] {
-  return [...packages, ...files].map(({ name }) => name)
+  return [...HOLD_PACKAGES, ...packages.map(named), ...files.map(({ name }) => name)]
 }
 
 /** The least that brings the set onto the host: keys, repositories, packages, holds. */
@@ -42,7 +44,8 @@ export function planPackages(facts: HostFacts, wanted: PackagesWanted): Plan {
   const { manager, installed, held, broken } = facts.packages
   if (manager === undefined) return []
   const tool = packageTool(manager)
-  const { id, packages = [], repositories = [], files = [] } = wanted
+  const { id, repositories = [], files = [] } = wanted
+  const packages = completed(tool, wanted)
   const record = readRecord<PackagesRecord>(facts.files, recordName(id))
   const repositoryFiles = Object.assign({}, ...repositories.map(one => tool.repositoryFiles(one))) as Record<
     string,
@@ -57,35 +60,68 @@ export function planPackages(facts: HostFacts, wanted: PackagesWanted): Plan {
       installed[name] === undefined || (version !== undefined && installed[name] !== version),
   )
   const missingFiles = files.filter(({ name }) => installed[name] === undefined)
-  const toHold = packages.filter(({ name, hold }) => hold && !held.includes(name)).map(({ name }) => name)
+  // A hold would keep the tool from the very version that is wanted.
+  const stuck = tool.changesHeld ? [] : missing.filter(({ name }) => held.includes(name)).map(named)
+  const toHold = packages
+    .filter(({ name, hold }) => (hold && !held.includes(name)) || stuck.includes(name))
+    .map(named)
   const toRelease = (record?.held ?? []).filter(
-    name => held.includes(name) && !packages.some(one => one.name === name && one.hold),
+    name =>
+      held.includes(name) && !stuck.includes(name) && !packages.some(one => one.name === name && one.hold),
   )
+  const sent = repositories.filter(({ directory }) => directory).map(({ name }) => name)
   const next: PackagesRecord = {
     files: Object.keys(repositoryFiles),
     held: packages.filter(({ hold }) => hold).map(({ name }) => name),
+    ...(sent.length > 0 && { sent }),
   }
+  const staleSent = (record?.sent ?? []).filter(name => !sent.includes(name))
+  const sending = repositories.flatMap(({ name, directory }) =>
+    directory ? planSending(facts, name, directory, tool.extension) : [],
+  )
   const recordChanged = facts.files[recordPath(recordName(id))] !== recordText(next)
   return [
     ...(broken.length > 0 ? [repairStep(tool, broken)] : []),
-    ...(recordChanged && (changed.length > 0 || next.held.length > 0 || record)
+    ...(recordChanged && (changed.length > 0 || sending.length > 0 || next.held.length > 0 || record)
       ? [
           step(`Write down what the set ${id} puts on the host`, [
             write(recordPath(recordName(id)), recordText(next)),
           ]),
         ]
       : []),
-    ...(changed.length > 0 || stale.length > 0 ? [repositoryStep(tool, repositories, changed, stale)] : []),
+    ...sending,
+    ...(changed.length > 0 || stale.length > 0 || staleSent.length > 0
+      ? [
+          repositoryStep(tool, wanted, changed, [
+            ...stale.flatMap(path => removeFile(tool, facts, id, path)),
+            ...staleSent.map(removeSent),
+          ]),
+        ]
+      : []),
+    ...(stuck.length > 0 ? [releaseStep(tool, stuck)] : []),
     ...(missing.length > 0 || missingFiles.length > 0
       ? [installStep(tool, wanted, missing, missingFiles, changed.length > 0)]
       : []),
-    ...(toRelease.length > 0
-      ? [step(`Let upgrades have ${toRelease.join(", ")} again`, [run(tool.release(toRelease)!)])]
-      : []),
+    ...(toRelease.length > 0 ? [releaseStep(tool, toRelease)] : []),
     ...(toHold.length > 0
-      ? [step(`Hold ${toHold.join(", ")}`, [run(tool.hold(toHold)!)], { undo: [run(tool.release(toHold)!)] })]
+      ? [step(`Hold ${toHold.join(", ")}`, [run(tool.hold(toHold))], { undo: [run(tool.release(toHold))] })]
       : []),
   ]
+}
+
+const named = ({ name }: PackageWanted): string => name
+
+/** With the versions that directories offer, and with the package that a hold needs. */
+function completed(tool: PackageTool, { packages = [], repositories = [] }: PackagesWanted): PackageWanted[] {
+  const holder = packages.some(({ hold }) => hold) ? tool.holdPackage : undefined
+  return [
+    ...(holder !== undefined && !packages.some(({ name }) => name === holder) ? [{ name: holder }] : []),
+    ...packages.map(one => ({ ...offeredVersion(tool, repositories, one.name), ...one })),
+  ]
+}
+
+function releaseStep(tool: PackageTool, names: readonly string[]): Step {
+  return step(`Let upgrades have ${names.join(", ")} again`, [run(tool.release(names))])
 }
 
 function repairStep(tool: PackageTool, broken: readonly string[]): Step {
@@ -97,23 +133,22 @@ function repairStep(tool: PackageTool, broken: readonly string[]): Step {
 
 function repositoryStep(
   tool: PackageTool,
-  repositories: readonly RepositoryWanted[],
+  { id, repositories = [] }: PackagesWanted,
   changed: readonly [string, string][],
-  stale: readonly string[],
+  stale: readonly Action[],
 ): Step {
-  const keys = repositories.filter(({ key }) => key).map(({ name }) => tool.keyPath(name))
   const unsigned = repositories.filter(({ allowUnsigned }) => allowUnsigned).map(({ name }) => name)
-  const trust = changed.flatMap(([path]) => {
-    const command = keys.includes(path) ? tool.trust(path) : undefined
-    return command ? [run(command)] : []
-  })
+  const trust = changed.flatMap(([path, content]) => trustKey(tool, id, path, content, "trust"))
   return step(
     repositories.length > 0
-      ? `Add the package repositories ${repositories.map(({ name, url }) => `${name} (${url})`).join(", ")}`
+      ? `Add the package repositories ${repositories.map(one => `${one.name} (${repositoryUrl(one)})`).join(", ")}`
       : "Remove package repositories",
-    [...changed.map(([path, content]) => write(path, content)), ...trust, ...stale.map(path => remove(path))],
+    [...changed.map(([path, content]) => write(path, content)), ...trust, ...stale],
     {
-      undo: changed.map(([path]) => remove(path)),
+      undo: [
+        ...changed.flatMap(([path, content]) => trustKey(tool, id, path, content, "distrust")),
+        ...changed.map(([path]) => remove(path)),
+      ],
       ...(unsigned.length > 0
         ? { note: `Packages of ${unsigned.join(", ")} are not checked for a signature, as was asked.` }
         : {}),
@@ -157,6 +192,44 @@ function installStep(
   )
 }
 
+/** A package that a directory holds in one version is wanted in that one, unless the program names another. */
+function offeredVersion(
+  { extension }: PackageTool,
+  repositories: readonly RepositoryWanted[],
+  name: string,
+): { version?: string } {
+  const version = repositories.flatMap(
+    ({ directory }) => directory?.opened?.[extension].versions[name] ?? [],
+  )[0]
+  return version === undefined ? {} : { version }
+}
+
+/**
+ * rpm has a list of keys of its own, which repositories and packages are checked against; what it had before is not
+ * removed with a set. apt reads the key's file.
+ */
+function trustKey(
+  { database }: PackageTool,
+  id: string,
+  path: string,
+  armoured: string,
+  verb: "trust" | "distrust",
+): RunAction[] {
+  if (database !== "rpm" || !path.endsWith(".asc")) return []
+  const short = keyFingerprint(armoured).slice(-8).toLowerCase()
+  const byHand = verb === "trust" ? ["rpm", "--import", path] : ["rpm", "-e", `gpg-pubkey-${short}`]
+  return [helper(byHand, verb, id, short, path)]
+}
+
+/** Takes a repository's file away, and the trust in the key that it is. */
+function removeFile(tool: PackageTool, facts: HostFacts, id: string, path: string): Action[] {
+  return [...trustKey(tool, id, path, facts.files[path] ?? "", "distrust"), remove(path)]
+}
+
+function removeSent(name: string): RunAction {
+  return run(["rm", "-rf", repositoryDirectory(name)])
+}
+
 /** Removes just what the set has added: packages, repositories, keys, holds. */
 export function planPackagesRemoval(facts: HostFacts, id: string): Plan {
   const { manager, held } = facts.packages
@@ -167,10 +240,9 @@ export function planPackagesRemoval(facts: HostFacts, id: string): Plan {
   const begun = facts.files[`${RECORDS}/packages/${id}.before`] !== undefined
   const toRelease = (record?.held ?? []).filter(name => held.includes(name))
   const files = (record?.files ?? []).filter(path => facts.files[path] !== undefined)
+  const sent = record?.sent ?? []
   return [
-    ...(toRelease.length > 0
-      ? [step(`Let upgrades have ${toRelease.join(", ")} again`, [run(tool.release(toRelease)!)])]
-      : []),
+    ...(toRelease.length > 0 ? [releaseStep(tool, toRelease)] : []),
     ...(added !== undefined || begun
       ? [
           step(
@@ -182,94 +254,14 @@ export function planPackagesRemoval(facts: HostFacts, id: string): Plan {
           ),
         ]
       : []),
-    ...(files.length > 0 ? [step("Remove the package repositories that were added", files.map(remove))] : []),
-    ...(record ? [step(`Forget the set ${id}`, [remove(recordPath(recordName(id)))])] : []),
-  ]
-}
-
-/** What must not be attempted, all of it at once, before anything is changed. */
-export function refusePackages(facts: HostFacts, wanted: PackagesWanted): Refusal[] {
-  const { packages = [], repositories = [], files = [] } = wanted
-  const manager = facts.packages.manager
-  return [
-    ...(manager === undefined
+    ...(files.length > 0 || sent.length > 0
       ? [
-          refusal(
-            "os",
-            `${facts.os.prettyName} has none of apt, dnf, yum and zypper.`,
-            "Debian, EL and SUSE are supported.",
-          ),
+          step("Remove the package repositories that were added", [
+            ...files.flatMap(path => removeFile(tool, facts, id, path)),
+            ...sent.map(removeSent),
+          ]),
         ]
       : []),
-    ...[...packages, ...files]
-      .filter(({ name }) => !isPackageName(name))
-      .map(({ name }) =>
-        refusal(
-          "input",
-          `${JSON.stringify(name)} is no name of a package.`,
-          "Use the name that the package tool lists.",
-        ),
-      ),
-    ...packages
-      .filter(({ version }) => version !== undefined && !isPackageVersion(version))
-      .map(({ name, version }) =>
-        refusal(
-          "input",
-          `${JSON.stringify(version)} is no version of ${name}.`,
-          "Write it as the package tool lists it.",
-        ),
-      ),
-    ...repositories.flatMap(repository => refuseRepository(repository)),
+    ...(record ? [step(`Forget the set ${id}`, [remove(recordPath(recordName(id)))])] : []),
   ]
-}
-
-function refuseRepository({ name, url, key, allowUnsigned }: RepositoryWanted): Refusal[] {
-  const found: Refusal[] = []
-  if (!/^[a-z0-9][a-z0-9-]*$/.test(name))
-    found.push(
-      refusal(
-        "input",
-        `${JSON.stringify(name)} is no name for a repository.`,
-        "Use lower-case letters, digits and hyphens.",
-      ),
-    )
-  if (!/^(https?|file):\/\/\S+$/.test(url))
-    found.push(
-      refusal(
-        "input",
-        `${JSON.stringify(url)} is no address of a repository.`,
-        "Use https://, http:// or file://.",
-      ),
-    )
-  if (!key && !allowUnsigned)
-    found.push(
-      refusal(
-        "unsigned",
-        `The repository ${name} has no key, so its packages could not be checked.`,
-        "Give its key and fingerprint, or say allowUnsigned: true for this repository.",
-      ),
-    )
-  if (key) {
-    try {
-      const seen = keyFingerprint(key.armoured)
-      if (!sameFingerprint(seen, key.fingerprint))
-        found.push(
-          refusal(
-            "key",
-            `The key of the repository ${name} has the fingerprint ${seen}, and not ${key.fingerprint}.`,
-            "Take the key and its fingerprint from two different places, and compare.",
-          ),
-        )
-    } catch (error) {
-      if (!(error instanceof KeyFormatError)) throw error
-      found.push(
-        refusal(
-          "key",
-          `The key of the repository ${name} cannot be read: ${error.message}.`,
-          "Give it ASCII-armoured (gpg --armor --export).",
-        ),
-      )
-    }
-  }
-  return found
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs"
 import type { Command } from "../../ssh/command.ts"
 import type { PackageManager } from "../facts/types.ts"
+import { repositoryUrl } from "./repository/send.ts"
 import type { PackageWanted, RepositoryWanted } from "./wanted.ts"
 
 /** Sent on standard input of `sh -s`; see there. */
@@ -17,10 +18,12 @@ export interface PackageTool {
   remove(names: readonly string[]): Command
   /** The repository's files by path; the key's text is given where there is one. */
   repositoryFiles(repository: RepositoryWanted): Record<string, string>
-  /** Makes the tool believe a key that lies at a path; apt needs nothing. */
-  trust(path: string): Command | undefined
-  hold(names: readonly string[]): Command | undefined
-  release(names: readonly string[]): Command | undefined
+  hold(names: readonly string[]): Command
+  release(names: readonly string[]): Command
+  /** The package that holding needs, where the tool cannot do it by itself. */
+  readonly holdPackage?: string
+  /** Whether it changes a held package when it is told a version; else the hold must go before, and come back. */
+  readonly changesHeld: boolean
   /** Mends a run that was cut off. */
   readonly repair: readonly Command[]
   keyPath(repository: string): string
@@ -28,8 +31,13 @@ export interface PackageTool {
   readonly extension: "deb" | "rpm"
 }
 
+/** Of a directory of packages the digests are what is trusted, unless a key is given as well. */
+const isSigned = ({ key, directory, allowUnsigned }: RepositoryWanted): boolean =>
+  !allowUnsigned && (key !== undefined || directory === undefined)
+
 const apt: PackageTool = {
   database: "dpkg",
+  changesHeld: true,
   extension: "deb",
   refresh: ["apt-get", "-q", "update", "-o", "APT::Update::Error-Mode=any"],
   install: (packages, files) => [
@@ -47,15 +55,15 @@ const apt: PackageTool = {
     ...files,
   ],
   repositoryFiles: repository => {
-    const { name, url, suites = ["./"], components = [], key, allowUnsigned } = repository
+    const { name, suites = ["./"], components = [], key } = repository
     const lines = [
       "# Written by pulumi-xen. What is changed here by hand is overwritten.",
       "Types: deb",
-      `URIs: ${url}`,
+      `URIs: ${repositoryUrl(repository)}`,
       `Suites: ${suites.join(" ")}`,
       ...(components.length > 0 ? [`Components: ${components.join(" ")}`] : []),
       ...(key ? [`Signed-By: ${apt.keyPath(name)}`] : []),
-      ...(allowUnsigned ? ["Trusted: yes"] : []),
+      ...(isSigned(repository) ? [] : ["Trusted: yes"]),
     ]
     return {
       ...(key ? { [apt.keyPath(name)]: key.armoured } : {}),
@@ -63,7 +71,6 @@ const apt: PackageTool = {
     }
   },
   remove: names => ["dpkg", "--purge", ...names],
-  trust: () => undefined,
   hold: names => ["apt-mark", "hold", ...names],
   release: names => ["apt-mark", "unhold", ...names],
   repair: [
@@ -76,33 +83,33 @@ const apt: PackageTool = {
 /** dnf, yum and zypper read the same .repo files, from different places. */
 function rpmTool(
   directory: string,
-  commands: Pick<PackageTool, "refresh" | "install" | "hold" | "release">,
+  commands: Pick<PackageTool, "refresh" | "install" | "hold" | "release" | "holdPackage">,
 ): PackageTool {
   const keyPath = (name: string) => `/etc/pki/rpm-gpg/pulumi-xen-${name}.asc`
   return {
     ...commands,
     database: "rpm",
+    changesHeld: false,
     remove: names => ["rpm", "-e", ...names],
     extension: "rpm",
     keyPath,
-    repositoryFiles: ({ name, url, key, allowUnsigned }) => ({
-      ...(key ? { [keyPath(name)]: key.armoured } : {}),
-      [`${directory}/pulumi-xen-${name}.repo`]: [
+    repositoryFiles: repository => ({
+      ...(repository.key ? { [keyPath(repository.name)]: repository.key.armoured } : {}),
+      [`${directory}/pulumi-xen-${repository.name}.repo`]: [
         "# Written by pulumi-xen. What is changed here by hand is overwritten.",
-        `[pulumi-xen-${name}]`,
-        `name=pulumi-xen ${name}`,
-        `baseurl=${url}`,
+        `[pulumi-xen-${repository.name}]`,
+        `name=pulumi-xen ${repository.name}`,
+        `baseurl=${repositoryUrl(repository)}`,
         "enabled=1",
         "autorefresh=1",
         // Each package is checked by its own signature, so the index needs none; pkg_gpgcheck is zypper's word.
-        `gpgcheck=${allowUnsigned ? 0 : 1}`,
-        `pkg_gpgcheck=${allowUnsigned ? 0 : 1}`,
+        `gpgcheck=${isSigned(repository) ? 1 : 0}`,
+        `pkg_gpgcheck=${isSigned(repository) ? 1 : 0}`,
         "repo_gpgcheck=0",
-        ...(key ? [`gpgkey=file://${keyPath(name)}`] : []),
+        ...(repository.key ? [`gpgkey=file://${keyPath(repository.name)}`] : []),
         "",
       ].join("\n"),
     }),
-    trust: path => ["rpm", "--import", path],
     repair: [["rpm", "--rebuilddb"]],
   }
 }
@@ -114,6 +121,7 @@ const dnfLike = (program: "dnf" | "yum"): PackageTool =>
     refresh: [program, "-q", "-y", "makecache"],
     install: (packages, files) => [program, "-y", "install", ...packages.map(versioned), ...files],
     // The versionlock plugin is a package of its own on every EL.
+    holdPackage: program === "dnf" ? "python3-dnf-plugin-versionlock" : "yum-plugin-versionlock",
     hold: names => [program, "versionlock", "add", ...names],
     release: names => [program, "versionlock", "delete", ...names],
   })
@@ -142,6 +150,9 @@ const TOOLS: Readonly<Record<PackageManager, PackageTool>> = {
   yum: dnfLike("yum"),
   zypper,
 }
+
+/** Packages that holding needs, whatever the tool is: facts are asked for before that is known. */
+export const HOLD_PACKAGES = Object.values(TOOLS).flatMap(({ holdPackage }) => holdPackage ?? [])
 
 export function packageTool(manager: PackageManager): PackageTool {
   return TOOLS[manager]

@@ -1,3 +1,5 @@
+import type { PackageDirectory } from "./repository/directory.ts"
+
 /** A package by name; without a version the newest that the repositories offer when it is installed. */
 export interface PackageWanted {
   readonly name: string
@@ -18,8 +20,10 @@ export interface RepositoryKey {
 export interface RepositoryWanted {
   /** Lower-case letters, digits, hyphens. Its files are named `pulumi-xen-NAME`. */
   readonly name: string
-  /** "https://…", or "file:///…" for one that was uploaded. */
-  readonly url: string
+  /** "https://…", "http://…", or "file:///…" for one that lies on the host. Either this or `directory`. */
+  readonly url?: string
+  /** Packages of this machine: they are sent to the host, and what they are trusted by is their SHA-256 here. */
+  readonly directory?: PackageDirectory
   /** apt: suites (default "./": a flat repository) and components. */
   readonly suites?: readonly string[]
   readonly components?: readonly string[]

@@ -35,6 +35,15 @@ ExecStart=/bin/sh -c 'for link in $(ls /sys/class/net); do case $link in lo|eth*
 WantedBy=sysinit.target
 `
 
+/** dnf's versionlock: Debian has it in a package that cannot be installed beside zypper. */
+const VERSIONLOCK = `
+cd "$1/tmp"
+APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get -q download dnf-plugins-core
+dpkg-deb --fsys-tarfile dnf-plugins-core_*.deb |
+  tar -x -C "$1" --wildcards '*/dnf-plugins/versionlock.py' '*/dnfpluginscore/*' './etc/dnf/plugins/versionlock.*'
+rm dnf-plugins-core_*.deb
+`
+
 /**
  * The root file system of a Debian host, made once and kept in the cache: built from the sources that this
  * machine itself uses. Tests put an overlay over it and never change it.
@@ -52,7 +61,7 @@ export async function hostImage(): Promise<string> {
     "printf '' > /etc/machine-id; rm -rf /var/cache/apt/archives/*.deb",
   ].join("\n")
   const key = createHash("sha256")
-    .update([sources, ...PACKAGES, FORGET, setup].join("\n"))
+    .update([sources, ...PACKAGES, FORGET, VERSIONLOCK, setup].join("\n"))
     .digest("hex")
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "pulumi-xen")
   const image = join(cache, `host-image-${key.slice(0, 12)}`)
@@ -63,13 +72,11 @@ export async function hostImage(): Promise<string> {
     rm -rf "$1.new"
     mmdebstrap --quiet --variant=minbase --include="$2" \
       --customize-hook='printf "%s" "$UNIT" > "$1/etc/systemd/system/forget-links.service"' \
+      --customize-hook='sh -euc "$VERSIONLOCK" sh "$1"' \
       --customize-hook='chroot "$1" sh -c "$SETUP"' \
       bookworm "$1.new" "$3" && mv "$1.new" "$1"`
-  await must([
-    "env",
-    `UNIT=${FORGET}`,
-    `SETUP=${setup}`,
-    ...["flock", `${image}.lock`, "sh", "-c", build, "sh", image, PACKAGES.join(","), sources],
-  ])
+  const environment = [`UNIT=${FORGET}`, `SETUP=${setup}`, `VERSIONLOCK=${VERSIONLOCK}`]
+  const locked = ["flock", `${image}.lock`, "sh", "-c", build, "sh", image, PACKAGES.join(","), sources]
+  await must(["env", ...environment, ...locked], "", 900_000)
   return image
 }

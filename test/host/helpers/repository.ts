@@ -2,9 +2,9 @@ import type { TestHost } from "./container.ts"
 import { must } from "./run.ts"
 
 /**
- * A signed repository of two tiny packages in /srv/repo of a host: px-hello 1.0 and 2.0, which needs px-lib. The
- * installation of px-lib waits while /tmp/slow exists, so that it can be interrupted. Made by the host's own
- * tools. Returns the public key and its fingerprint as gpg tells it.
+ * A signed repository of tiny packages in /srv/repo of a host: px-hello 1.0 and 2.0, which needs px-lib; px-slow 1.0
+ * and 2.0. The installation of px-lib and px-slow waits while /tmp/slow exists, so that it can be interrupted. Made by
+ * the host's own tools. Returns the public key and its fingerprint as gpg tells it.
  */
 export async function makeRepository(
   host: TestHost,
@@ -36,7 +36,7 @@ deb() { # NAME VERSION DEPENDS
   chmod 755 $tree
   echo $2 > $tree/usr/share/$1/version
   printf 'Package: %s\\nVersion: %s\\nArchitecture: all\\nMaintainer: Test <test@example.org>\\nDescription: test\\n%s' $1 $2 "$3" > $tree/DEBIAN/control
-  if [ $1 = px-lib ]; then printf '#!/bin/sh\\n${SLOW}\\n' > $tree/DEBIAN/postinst; chmod 755 $tree/DEBIAN/postinst; fi
+  case $1 in px-lib | px-slow) printf '#!/bin/sh\\n${SLOW}\\n' > $tree/DEBIAN/postinst; chmod 755 $tree/DEBIAN/postinst ;; esac
   dpkg-deb --build --root-owner-group $tree /srv/repo/$1_$2_all.deb > /dev/null
 }
 deb px-lib 1.0 ''
@@ -44,6 +44,8 @@ deb px-hello 1.0 'Depends: px-lib
 '
 deb px-hello 2.0 'Depends: px-lib
 '
+deb px-slow 1.0 ''
+deb px-slow 2.0 ''
 deb px-other 1.0 ''
 cd /srv/repo
 apt-ftparchive packages . > Packages
@@ -79,16 +81,21 @@ echo $2 > %{buildroot}/usr/share/$1/version
 %files
 /usr/share/$1
 END
-  if [ $1 = px-lib ]; then printf '%%%%post -p /bin/sh\\n${SLOW}\\n' >> /tmp/$1.spec; fi
+  case $1 in px-lib | px-slow) printf '%%%%post -p /bin/sh\\n${SLOW}\\n' >> /tmp/$1.spec ;; esac
   rpmbuild --quiet --nodeps -bb --define '_rpmdir /srv/repo' --define '_build_name_fmt %%{NAME}-%%{VERSION}.rpm' /tmp/$1.spec
 }
 # Nothing else provides the shell of its scriptlet here.
 spec px-lib 1.0 'Provides: /bin/sh'
 spec px-hello 1.0 'Requires: px-lib'
 spec px-hello 2.0 'Requires: px-lib'
+spec px-slow 1.0 'Requires: px-lib'
+spec px-slow 2.0 'Requires: px-lib'
 spec px-other 1.0 ''
+# What holding a package needs of dnf and of yum: the image has the plugin itself.
+spec python3-dnf-plugin-versionlock 1.0 ''
+spec yum-plugin-versionlock 1.0 ''
 spec px-unsigned 1.0 ''
-rpmsign --define '__gpg /usr/bin/gpg' --define '_gpg_name test@example.org' --addsign /srv/repo/px-lib* /srv/repo/px-hello* /srv/repo/px-other* > /dev/null
+rpmsign --define '__gpg /usr/bin/gpg' --define '_gpg_name test@example.org' --addsign $(ls /srv/repo/*.rpm | grep -v unsigned) > /dev/null
 createrepo_c --quiet /srv/repo
 # Only this repository: the test needs no network.
 rm -f /etc/yum.repos.d/* /etc/zypp/repos.d/*

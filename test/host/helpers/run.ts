@@ -30,8 +30,8 @@ export function exec(
 }
 
 /** The same, where anything but success is the test's own failure. */
-export async function must(command: readonly string[], stdin?: string): Promise<string> {
-  const { exit, stdout, stderr } = await exec(command, stdin === undefined ? {} : { stdin })
+export async function must(command: readonly string[], stdin = "", timeout = 120_000): Promise<string> {
+  const { exit, stdout, stderr } = await exec(command, { stdin, timeout })
   if (exit !== 0) throw new Error(`${command.join(" ")} ended with ${exit}: ${stderr}${stdout}`)
   return stdout
 }
