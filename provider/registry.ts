@@ -3,6 +3,7 @@ import { bridge } from "./resources/bridge.ts"
 import { connectionDefaults, Hosts } from "./resources/connection.ts"
 import { disk } from "./resources/disk.ts"
 import { dom0 } from "./resources/dom0.ts"
+import { domain } from "./resources/domain.ts"
 import { getHost } from "./resources/getHost.ts"
 import { inspectKernel, kernel } from "./resources/kernel.ts"
 import { packages } from "./resources/packages.ts"
@@ -22,6 +23,7 @@ export function xenRegistry(): Registry {
       "xen:index:Bridge": bridge(hosts),
       "xen:index:Dom0": dom0(hosts),
       "xen:index:Kernel": kernel(hosts),
+      "xen:index:Domain": domain(hosts),
       "xen:index:Disk": disk(hosts),
     },
     functions: {

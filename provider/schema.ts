@@ -67,7 +67,7 @@ export function packageSchema(registry: Registry): Spec {
       case "map":
         return { type: "object", additionalProperties: typeSpec(shape.item, known) }
       case "either":
-        return { oneOf: shape.options.map(option => typeSpec(option, known)) }
+        return { oneOf: shape.options.flatMap(option => alternatives(typeSpec(option, known))) }
       case "object": {
         const token = `${registry.name}:index:${shape.name}`
         if (!known.has(token)) {
@@ -80,6 +80,11 @@ export function packageSchema(registry: Registry): Spec {
       }
     }
   }
+}
+
+/** A choice within a choice is one choice. */
+function alternatives(spec: Spec): Spec[] {
+  return Array.isArray(spec.oneOf) ? spec.oneOf : [spec]
 }
 
 /** Inputs that the user has to give. */

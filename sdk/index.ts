@@ -9,6 +9,15 @@ export type { ConnectionArgs, JumpHostArgs } from "./connection.ts"
 export { Disk, type DiskArgs, filesOf, type VolumeArgs } from "./disk.ts"
 export { Dom0, type Dom0Args } from "./dom0.ts"
 export {
+  Domain,
+  type DomainArgs,
+  type DomainDiskArgs,
+  type DomainHealthArgs,
+  type DomainHealthHttpArgs,
+  type DomainHealthTcpArgs,
+  type DomainNetworkArgs,
+} from "./domain.ts"
+export {
   type GetHostArgs,
   type GetHostResult,
   getHost,

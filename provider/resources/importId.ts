@@ -9,15 +9,9 @@ export interface ImportId {
 
 /**
  * Reads the id of `pulumi import`: `ssh://user@host:port/COLLECTION/NAME`. User and port may be left out; the rest of
- * how the host is reached comes from ssh_config and the provider's configuration. A NAME in
- * which case does not matter, as in a digest, comes back in lower case. Throws a sentence.
+ * how the host is reached comes from ssh_config and the provider's configuration. Throws a sentence.
  */
-export function parseImportId(
-  id: string,
-  collection: string,
-  rule: TextRule,
-  { caseMatters = false } = {},
-): ImportId {
+export function parseImportId(id: string, collection: string, rule: TextRule): ImportId {
   const form = `ssh://root@host:22/${collection}/NAME`
   const wanted = (seen: string): Error => new Error(`the id to import must look like ${form}; ${seen}`)
   const match =

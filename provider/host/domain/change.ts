@@ -1,0 +1,342 @@
+import { readFileSync } from "node:fs"
+import { literalOf, quote } from "xlcfg"
+import { RemoteCommandError } from "../../ssh/errors.ts"
+import type { Connection } from "../../ssh/index.ts"
+import { quoteCommand } from "../../ssh/quote.ts"
+import { releaseDisk } from "../disk/images.ts"
+import { releaseKernel } from "../kernels.ts"
+import {
+  checkHealth,
+  observeFlows,
+  type Place,
+  type Staging,
+  settled,
+  stage,
+  stagingBridge,
+  switchPorts,
+  unstage,
+  watchHealth,
+} from "../swap/index.ts"
+import { defaultBridge, portsOf, vifsOf } from "./devices.ts"
+import type { OwnDomain, StoredGeneration } from "./facts.ts"
+import { configPath, consoleLogPath, domainDirectory, stagedName } from "./names.ts"
+import type { DomainPlan, DomainStep } from "./plan.ts"
+import type { Serving } from "./standing.ts"
+import type { DomainWanted } from "./wanted.ts"
+
+const SCRIPT = readFileSync(new URL("domain.sh", import.meta.url), "utf8")
+
+export interface ChangeOptions {
+  readonly signal: AbortSignal
+  /** What is being done or waited for: one line, for people. */
+  readonly onStatus: (text: string) => void
+  /** What it cost, where it cost something. */
+  readonly onWarning: (text: string) => void
+}
+
+/** A domain could not be started. */
+export class DomainStartError extends Error {
+  override readonly name = "DomainStartError"
+  readonly host: string
+  readonly domain: string
+  /** What xl said. */
+  readonly stderr: string
+  /** The last 40 lines of the console. */
+  readonly console: readonly string[]
+
+  constructor(host: string, domain: string, stderr: string, console: readonly string[]) {
+    const said =
+      console.length > 0 ? `\nIts console ended with:\n${console.map(line => `  ${line}`).join("\n")}` : ""
+    super(`${host}: xl could not start ${domain}: ${stderr.trim() || "it did not say why"}${said}`)
+    this.host = host
+    this.domain = domain
+    this.stderr = stderr
+    this.console = console
+  }
+}
+
+/** An update was taken back: what served before serves again, or goes on. */
+export class UpdateTakenBackError extends Error {
+  override readonly name = "UpdateTakenBackError"
+  readonly generation: string
+  readonly serves: string | undefined
+
+  constructor(cause: Error, generation: string, serves: string | undefined) {
+    const now = serves === undefined ? "It was taken away again." : `Generation ${serves} serves as before.`
+    super(`${cause.message}\nGeneration ${generation} was not kept. ${now}`, { cause })
+    this.generation = generation
+    this.serves = serves
+  }
+}
+
+/** Runs one verb of domain.sh. */
+export function runVerb(
+  host: Connection,
+  name: string,
+  words: readonly string[],
+  options: { readonly signal?: AbortSignal; readonly timeout?: number } = {},
+) {
+  const { signal, timeout = 420_000 } = options
+  return host.run(["sh", "-s", "--", domainDirectory(name), ...words], {
+    stdin: SCRIPT,
+    timeout,
+    ...(signal && { signal }),
+  })
+}
+
+/**
+ * Carries out a plan. When the new generation fails, what served before gets the address back, in the way in which it
+ * lost it. A run that is cut off leaves what the next one's plan begins with.
+ */
+export async function carryOut(
+  host: Connection,
+  plan: DomainPlan,
+  wanted: DomainWanted,
+  options: ChangeOptions,
+): Promise<void> {
+  const change = new Change(host, plan, wanted, options)
+  for (const step of plan.steps) {
+    options.signal.throwIfAborted()
+    try {
+      await change.perform(step)
+    } catch (error) {
+      if (options.signal.aborted || !(error instanceof Error)) throw error
+      throw await change.takeBack(error)
+    }
+  }
+}
+
+/** How far the target has come: what has to be taken back. */
+type Progress = "nothing" | "recorded" | "begun" | "switched"
+
+class Change {
+  readonly #host: Connection
+  readonly #plan: DomainPlan
+  readonly #wanted: DomainWanted
+  readonly #options: ChangeOptions
+  #progress: Progress = "nothing"
+  #stopped = false
+  #staging: Staging | undefined
+  #consoleFrom = 0
+
+  constructor(host: Connection, plan: DomainPlan, wanted: DomainWanted, options: ChangeOptions) {
+    this.#host = host
+    this.#plan = plan
+    this.#wanted = wanted
+    this.#options = options
+  }
+
+  async perform(step: DomainStep): Promise<void> {
+    const { name, probation, health } = this.#wanted
+    const { onStatus } = this.#options
+    switch (step.do) {
+      case "record":
+        return this.#record(step.generation, step.current === true)
+      case "discard":
+        // A drain under way still needs the old one.
+        if (this.#progress === "switched") await settled(this.#host, name, this.#options)
+        onStatus(`${name}: taking ${step.domain.name} away`)
+        return this.#verb(["destroy", step.domain.uuid])
+      case "stage":
+        this.#progress = "begun"
+        this.#staging = await this.#stage()
+        return
+      case "start":
+        onStatus(`${name}: starting generation ${step.generation.generation}`)
+        return this.#start(step.generation, step.staged)
+      case "restage":
+        return this.#restage(step.generation, step.domain)
+      case "gate":
+        if (step.staged && this.#plan.old)
+          await observeFlows(this.#host, { domain: name, ports: oldPorts(this.#plan.old) }, this.#options)
+        return checkHealth(this.#host, health, this.#place(step.generation, step.staged), this.#options)
+      case "switch":
+        return this.#switch(step.from, step.to)
+      case "commit":
+        await this.#verb(["commit", step.generation.generation, step.generation.uuid ?? ""])
+        return this.#verb(["baseline", step.generation.generation, step.generation.uuid ?? ""])
+      case "change":
+        for (const [subcommand, ...args] of step.xl) {
+          onStatus(`${name}: xl ${subcommand}`)
+          await this.#verb(["change", subcommand, step.domain.uuid, ...args])
+        }
+        return
+      case "place":
+        return this.#verb(["place", step.bridge, step.vif])
+      case "watch":
+        this.#progress = "switched"
+        return watchHealth(this.#host, health, this.#place(step.generation, false), probation, this.#options)
+      case "stop":
+        onStatus(`${name}: stopping ${step.domain.name}`)
+        this.#stopped = true
+        await stopDomain(this.#host, this.#wanted, step.domain.uuid, this.#options)
+        return
+      case "unstage":
+        await settled(this.#host, name, this.#options)
+        return unstage(this.#host, name, this.#options)
+      case "prune":
+        return this.#prune(step.generations)
+    }
+  }
+
+  /** @returns the error to throw: what failed, and how things stand now */
+  async takeBack(error: Error): Promise<Error> {
+    const { target, old } = this.#plan
+    const progress = this.#progress
+    if (progress === "nothing" || this.#plan.way === "live") return error
+    try {
+      await this.#undo(progress)
+    } catch (second) {
+      if (!(second instanceof Error)) throw second
+      return new AggregateError(
+        [error, second],
+        `${error.message}\nIt could not be taken back: ${second.message}\nRun again: the next run goes on from here.`,
+      )
+    }
+    const serves = old?.generation === target ? undefined : old?.generation.generation
+    return new UpdateTakenBackError(error, target.generation, serves)
+  }
+
+  async #undo(progress: Progress): Promise<void> {
+    const { target, old } = this.#plan
+    const { name } = this.#wanted
+    if (progress === "switched" && old)
+      await this.#switch({ domain: old.domain, generation: target }, old.generation)
+    if (progress === "switched") await settled(this.#host, name, this.#options)
+    if (progress !== "recorded") await this.#verb(["destroy", target.uuid ?? ""])
+    if (this.#plan.steps.some(step => step.do === "stage")) await unstage(this.#host, name, this.#options)
+    await this.#verb(["forget_next"])
+    if (!this.#stopped || !old || old.generation === target) return
+    await this.#start(old.generation, false)
+    await this.#verb(["commit", old.generation.generation, old.generation.uuid ?? ""])
+  }
+
+  async #record(generation: StoredGeneration, isCurrent: boolean): Promise<void> {
+    const { name } = this.#wanted
+    const { signal } = this.#options
+    if (!isCurrent) this.#progress = "recorded"
+    await this.#verb(["next", generation.generation])
+    // It may hold secrets: the file is its owner's, and the text travels on standard input.
+    await this.#host.writeFile(configPath(name, generation.generation), generation.text, {
+      mode: 0o600,
+      signal,
+    })
+    if (!isCurrent) return
+    await this.#verb(["commit", generation.generation, generation.uuid ?? ""])
+    await this.#verb(["baseline", generation.generation, generation.uuid ?? ""])
+  }
+
+  async #start({ generation, uuid = "", config }: StoredGeneration, isStaged: boolean): Promise<void> {
+    const { name } = this.#wanted
+    if (this.#progress !== "switched") this.#progress = "begun"
+    const bridge = stagingBridge(name)
+    const vifs = vifsOf(config).map(vif => ({ ...vif, bridge }))
+    const override = isStaged
+      ? [`vif=[${(literalOf("vif", vifs) as readonly string[]).map(vif => quote(vif)).join(",")}]`]
+      : []
+    try {
+      const { stdout } = await this.#run(["start", generation, uuid, ...override])
+      this.#consoleFrom = Number(stdout.trim())
+    } catch (error) {
+      if (!(error instanceof RemoteCommandError)) throw error
+      const from = /^\d+/.exec(error.stdout)?.[0] ?? "0"
+      const { stdout } = await this.#run(["console_tail", generation, from, "40"])
+      const console = stdout.split("\n").filter((line, at, all) => line !== "" || at < all.length - 1)
+      throw new DomainStartError(this.#host.name, stagedName(name, generation), error.stderr, console)
+    }
+  }
+
+  async #restage({ config }: StoredGeneration, domain: OwnDomain): Promise<void> {
+    const ports = portsOf(config, domain).map(({ vif }) => vif)
+    await this.#verb(["place", stagingBridge(this.#wanted.name), ...ports])
+    if (domain.activity === "paused") await this.#verb(["change", "unpause", domain.uuid])
+  }
+
+  #stage(): Promise<Staging> {
+    const { name: domain, addresses, gateways } = this.#wanted
+    const [first] = vifsOf(this.#plan.target.config)
+    const bridge = first?.bridge ?? defaultBridge
+    return stage(this.#host, { domain, bridge, addressing: { addresses, gateways } }, this.#options)
+  }
+
+  async #switch(from: Serving | undefined, to: StoredGeneration): Promise<void> {
+    const { name: domain, drain } = this.#wanted
+    const former =
+      from === undefined ? [] : [from.domain.uuid, stagedName(domain, from.generation.generation)]
+    const words = [domainDirectory(domain), "commit", to.generation, to.uuid ?? "", ...former]
+    const { warning } = await switchPorts(
+      this.#host,
+      {
+        domain,
+        from: from === undefined ? [] : oldPorts(from),
+        to: portsOf(to.config),
+        drain,
+        commit: quoteCommand(["sh", "-c", SCRIPT, "sh", ...words]),
+      },
+      this.#options,
+    )
+    this.#progress = "switched"
+    if (warning !== undefined) this.#options.onWarning(warning)
+  }
+
+  #place({ generation, uuid = "" }: StoredGeneration, isStaged: boolean): Place {
+    const { name, addresses } = this.#wanted
+    return {
+      domain: name,
+      uuid,
+      addresses,
+      consoleLog: consoleLogPath(name, generation),
+      consoleFrom: this.#consoleFrom,
+      xlLog: `/var/log/xen/xl-${stagedName(name, generation)}.log`,
+      ...(isStaged && this.#staging && { namespace: this.#staging.namespace }),
+    }
+  }
+
+  async #prune(generations: readonly StoredGeneration[]): Promise<void> {
+    const { urn } = this.#wanted
+    await this.#verb(["prune", ...generations.map(({ generation }) => generation)])
+    await releaseContents(this.#host, generations, urn, this.#options.signal)
+  }
+
+  async #verb(words: readonly string[]): Promise<void> {
+    await this.#run(words)
+  }
+
+  #run(words: readonly string[]) {
+    return runVerb(this.#host, this.#wanted.name, words, { signal: this.#options.signal })
+  }
+}
+
+function oldPorts({ domain, generation }: Serving) {
+  return portsOf(generation.config, domain)
+}
+
+/** Graceful shutdown with a limit, then destroyed. */
+export async function stopDomain(
+  host: Connection,
+  { name, shutdownTimeout }: Pick<DomainWanted, "name" | "shutdownTimeout">,
+  uuid: string,
+  { signal }: Pick<ChangeOptions, "signal">,
+): Promise<void> {
+  await runVerb(host, name, ["stop", uuid, String(shutdownTimeout)], {
+    signal,
+    timeout: (shutdownTimeout + 420) * 1000,
+  })
+}
+
+/** Kernels and disk images that were theirs leave the host where nobody else uses them. */
+export async function releaseContents(
+  host: Connection,
+  generations: readonly StoredGeneration[],
+  urn: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const named = (folder: string) =>
+    new Set(
+      generations.flatMap(({ text }) =>
+        [...text.matchAll(new RegExp(`/${folder}/([0-9a-f]{64})\\b`, "g"))].map(match => match[1]!),
+      ),
+    )
+  for (const digest of named("kernels")) await host.run(releaseKernel(digest, urn), { signal })
+  for (const digest of named("disks")) await host.run(releaseDisk(digest, urn), { signal })
+}

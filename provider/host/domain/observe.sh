@@ -1,0 +1,69 @@
+# Everything about one domain of a host, in one round trip: sent on standard input to
+# `sh -s -- MARK DIRECTORY NAME UUID [QUESTION…]`. UUID is one that is the domain's beside those of the store ("" for none).
+# A question is "file PATH" or "kernel PATH" (with its SHA-256). Changes nothing.
+mark=$1 directory=$2 name=$3 known=$4
+shift 4
+export LC_ALL=C PATH="/usr/sbin:/usr/bin:/sbin:/bin:$PATH"
+section() { printf '\n%s %s\n' "$mark" "$*"; }
+
+# What a command of a killed run still does is waited for: only then the host holds still.
+if [ -d "$directory" ]; then
+  exec 9>>"$directory/busy"
+  flock -w 300 9 || { echo "a command of an earlier run still works on $directory" >&2; exit 75; }
+fi
+
+section capabilities
+[ -r /proc/xen/capabilities ] && cat /proc/xen/capabilities
+command -v xl >/dev/null 2>&1 && section info && xl info 2>&1
+command -v nft >/dev/null 2>&1 && section nftables
+if command -v xl >/dev/null 2>&1; then
+  domains=$(xl list -v 2>&1)
+  section domains
+  printf '%s\n' "$domains"
+  ours=$(sed -n 's/^uuid = "\(.*\)"$/\1/p' "$directory"/*.cfg 2>/dev/null)
+  section details
+  printf '%s\n' "$domains" | while read -r domain id rest; do
+    case $id in '' | *[!0-9]* | 0) continue ;; esac
+    match=
+    case $domain in "$name" | "$name".????????????) match=yes ;; esac
+    for uuid in $ours $known; do
+      case $rest in *"$uuid"*) match=yes ;; esac
+    done
+    [ -n "$match" ] && xl list -l "$id" </dev/null 2>/dev/null
+  done
+fi
+
+if [ -d "$directory" ]; then
+  section store
+  for one in owner history autostart; do
+    [ -f "$directory/$one" ] && section "file $one" && cat "$directory/$one"
+  done
+  for one in current next; do
+    section "link $one" && readlink "$directory/$one"
+  done
+  for one in "$directory"/*.cfg; do
+    [ -f "$one" ] || continue
+    file=${one##*/}
+    section "config ${file%.cfg} $(sha256sum <"$one" | cut -c 1-64)" && cat "$one"
+  done
+  for one in "$directory"/*.json; do
+    [ -f "$one" ] || continue
+    file=${one##*/}
+    section "baseline ${file%.json}" && cat "$one"
+  done
+fi
+
+# The same as in the probe of a whole host, for the same parser.
+section addresses && ip -j -d addr 2>&1
+section routes4 && ip -j -4 route 2>/dev/null
+section routes6 && ip -j -6 route 2>/dev/null
+
+section answers
+for question; do
+  what=${question%% *} path=${question#* }
+  case $what in
+    kernel) [ -f "$path" ] && echo "$(sha256sum <"$path" | cut -c 1-64) $question" ;;
+    file) [ -e "$path" ] && echo "yes $question" ;;
+  esac
+done
+section end
