@@ -1,3 +1,4 @@
+import { readFacts } from "../host/facts/probe.ts"
 import { type HostFacts, type Plan, type Refusal, refusal } from "../host/index.ts"
 import { bridgeRecord, planBridge, planBridgeRemoval } from "../host/network/bridge.ts"
 import { bridgeDrift } from "../host/network/drift.ts"
@@ -8,10 +9,11 @@ import { claim, ownerOf, refuseForeign, release } from "../host/owner.ts"
 import { step } from "../host/step.ts"
 import { choice, type Fields, type Known, list, optional, type Partly, text } from "../rpc/declare.ts"
 import { type Context, defineResource } from "../rpc/resource.ts"
-import { type Inputs, inputs, wantedOf } from "./bridgeInputs.ts"
+import { type Inputs, inputs, inputsOf, interfaceName, wantedOf } from "./bridgeInputs.ts"
 import type { Hosts } from "./connection.ts"
 import { changeHost, type HostChange } from "./hostChange.ts"
 import { driftChange, lookForDrift, previewHost } from "./hostLook.ts"
+import { parseImportId } from "./importId.ts"
 
 const outputs = {
   name: text("name of the bridge, for a domain's vif"),
@@ -159,7 +161,11 @@ export function bridge(hosts: Hosts) {
     async preview(news: Partly<Inputs>, context, state): Promise<Partial<Outputs>> {
       if (news.name === undefined) return {}
       const wanted = wantedOf(news as Inputs)
-      const found = await previewHost(hosts, news.connection, making(wanted, context.urn, !state), context)
+      const change = making(wanted, context.urn, !state)
+      // In a replacement the bridge with the other port is still there, and will be gone by then.
+      const refusals = (facts: HostFacts) =>
+        change.refusals(facts).filter(({ code }) => code !== "port-taken")
+      const found = await previewHost(hosts, news.connection, { ...change, refusals }, context)
       if (found?.plan.length === 0) {
         return describe(
           found.facts,
@@ -184,6 +190,21 @@ export function bridge(hosts: Hosts) {
       if (bridgeRecord(facts, id) === undefined) return undefined
       const guard = state.outputs.guard ?? "none"
       return { inputs: state.inputs, outputs: describe(facts, wanted, guard, drift) }
+    },
+
+    async import(id, context) {
+      const { connection, name } = parseImportId(id, "bridges", interfaceName)
+      const host = await hosts.connect(connection, context)
+      const facts = await readFacts(host, { signal: context.signal })
+      const record = bridgeRecord(facts, name)
+      if (record === undefined) {
+        if (!facts.network.links.some(link => link.name === name)) return undefined
+        throw new Error(
+          `${host.name}: the bridge ${name} was not made by this program, and its old configuration is not known here. Keep it outside of Pulumi, or remove it and let a Bridge make it.`,
+        )
+      }
+      const inputs = { connection, ...inputsOf(record.config) }
+      return { id: name, inputs, outputs: describe(facts, wantedOf(inputs), "none", []) }
     },
 
     async delete(_id, state, context) {

@@ -1,4 +1,4 @@
-import type { Addressing, BridgeWanted, FamilyAddressing } from "../host/network/wanted.ts"
+import type { Addressing, BridgeConfig, BridgeWanted, FamilyAddressing } from "../host/network/wanted.ts"
 import {
   choice,
   either,
@@ -18,7 +18,7 @@ import { connection } from "./connection.ts"
 import { given } from "./given.ts"
 
 // dev_valid_name of net/core/dev.c, less what the network managers' files do not take.
-const interfaceName = {
+export const interfaceName = {
   pattern: /[A-Za-z0-9][A-Za-z0-9_.-]{0,14}/,
   says: "an interface's name: at most 15 letters, digits, dots, hyphens and underscores",
 }
@@ -57,15 +57,23 @@ const addressing = object("what the host has on the bridge", "BridgeAddressing",
   search: withDefault(list("search domains", text("domain")), []),
 })
 
+/** Seconds. */
+const defaultWindow = 60
+
 /** What a program says of a bridge. */
 export const inputs = {
   connection,
   name: replaces(text("name of the bridge", interfaceName)),
-  uplink: optional(
-    text("interface that becomes the bridge's port; without it the bridge is isolated", interfaceName),
+  // Another port is another bridge: the old uplink gets its own configuration back first.
+  uplink: replaces(
+    optional(
+      text("interface that becomes the bridge's port; without it the bridge is isolated", interfaceName),
+    ),
   ),
-  vlan: optional(
-    integer("the port is this VLAN of the uplink, and not the uplink itself", { min: 1, max: 4094 }),
+  vlan: replaces(
+    optional(
+      integer("the port is this VLAN of the uplink, and not the uplink itself", { min: 1, max: 4094 }),
+    ),
   ),
   addressing: optional(
     either(
@@ -80,7 +88,7 @@ export const inputs = {
   ),
   window: withDefault(
     incidental(integer("seconds in which the host must answer again after a change", { min: 10, max: 3600 })),
-    60,
+    defaultWindow,
   ),
 } as const satisfies Fields
 
@@ -101,5 +109,26 @@ function addressingOf(asked: NonNullable<Inputs["addressing"]>): "uplink" | Addr
     ipv6: ipv6 ? given(ipv6) : noFamily,
     routes: routes.map(given),
     dns: { servers, search },
+  }
+}
+
+/** What a program has to say for a bridge to be as it is recorded: for `pulumi import`. */
+export function inputsOf({
+  name,
+  uplink,
+  vlan,
+  taken,
+  addressing: has,
+}: BridgeConfig): Omit<Inputs, "connection"> {
+  const addresses = ({ ipv4, ipv6 }: Addressing) => [...ipv4.addresses, ...ipv6.addresses]
+  const { ipv4, ipv6, routes, dns } = has
+  const nothing = addresses(has).length === 0 && !ipv4.automatic && !ipv6.automatic
+  const family = (one: FamilyAddressing) => (one.automatic || one.addresses.length > 0 ? one : undefined)
+  const families = given({ ipv4: family(ipv4), ipv6: family(ipv6) })
+  const said = { ...families, routes, dns: dns.servers, search: dns.search }
+  return {
+    ...given({ name, uplink, vlan, addressing: taken ? undefined : nothing ? ("none" as const) : said }),
+    extraAddresses: taken ? addresses(has).filter(one => !addresses(taken).includes(one)) : [],
+    window: defaultWindow,
   }
 }

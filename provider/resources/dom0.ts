@@ -2,15 +2,17 @@ import { dom0Record, planDom0, planDom0Removal } from "../host/boot/dom0.ts"
 import { missingProof } from "../host/boot/proof.ts"
 import { refuseDom0, refuseHost } from "../host/boot/refusals.ts"
 import type { Dom0Wanted } from "../host/boot/wanted.ts"
-import { type HostFacts, type Plan, type Refusal, refusal } from "../host/index.ts"
+import { readFacts } from "../host/facts/probe.ts"
+import { type HostFacts, type Plan, type Refusal, refusal, refuse } from "../host/index.ts"
 import { claim, ownerOf, refuseForeign, release } from "../host/owner.ts"
 import { step } from "../host/step.ts"
 import { choice, type Fields, integer, type Known, list, type Partly, text } from "../rpc/declare.ts"
 import { type Context, defineResource } from "../rpc/resource.ts"
 import type { Hosts } from "./connection.ts"
-import { type Inputs, inputs, wantedOf } from "./dom0Inputs.ts"
+import { type Inputs, inputs, inputsOf, machineIdRule, wantedOf } from "./dom0Inputs.ts"
 import { changeHost, type HostChange } from "./hostChange.ts"
 import { driftChange, lookForDrift, previewHost } from "./hostLook.ts"
+import { parseImportId } from "./importId.ts"
 
 const outputs = {
   machineId: text("machine-id(5) of the host"),
@@ -190,9 +192,21 @@ export function dom0(hosts: Hosts) {
       const host = await hosts.connect(state.inputs.connection, context)
       const wanted = wantedOf(state.inputs)
       const { facts, drift } = await lookForDrift(host, making(wanted, context.urn, false), context)
-      if (facts.machineId !== id || dom0Record(facts) === undefined) return undefined
+      if (facts.machineId !== id || (facts.xen === undefined && dom0Record(facts) === undefined))
+        return undefined
       const guard = state.outputs.guard ?? "none"
       return { inputs: state.inputs, outputs: describe(facts, wanted, guard, drift) }
+    },
+
+    async import(id, context) {
+      const { connection, name: machineId } = parseImportId(id, "dom0", machineIdRule)
+      const host = await hosts.connect(connection, context)
+      const facts = await readFacts(host, { signal: context.signal })
+      refuse(host.name, refuseAnother(facts, machineId))
+      const found = inputsOf(facts)
+      if (found === undefined) return undefined
+      const inputs = { connection, ...found }
+      return { id: machineId, inputs, outputs: describe(facts, wantedOf(inputs), "none", []) }
     },
 
     async delete(_id, state, context) {

@@ -1,4 +1,6 @@
+import { dom0Found } from "../host/boot/found.ts"
 import type { Dom0Wanted } from "../host/boot/wanted.ts"
+import type { HostFacts } from "../host/index.ts"
 import {
   choice,
   type Fields,
@@ -18,6 +20,15 @@ const word = {
   pattern: /[A-Za-z0-9_.,:;=+@%/-]+/,
   says: "a single word for a command line, without blanks, quotes or $",
 }
+
+/** How systemd names a machine: machine-id(5). */
+export const machineIdRule = {
+  pattern: /[0-9a-f]{32}/,
+  says: "the machine's id, as /etc/machine-id has it",
+}
+
+/** Seconds. */
+const defaultWindow = 300
 
 /** What a program says of dom0. */
 export const inputs = {
@@ -40,7 +51,7 @@ export const inputs = {
   hvm: withDefault(flag("whether PVH and HVM guests must be possible, which needs VT-x or AMD-V"), false),
   window: withDefault(
     incidental(integer("seconds after a trial boot in which the host must answer", { min: 30, max: 3600 })),
-    300,
+    defaultWindow,
   ),
   reboot: withDefault(
     incidental(choice("refuse: what needs a restart is refused and nothing is changed", ["allow", "refuse"])),
@@ -52,3 +63,18 @@ export type Inputs = Known<typeof inputs>
 
 /** The same in the words of the host's plans. */
 export const wantedOf = ({ connection: _, ...rest }: Inputs): Dom0Wanted => given(rest)
+
+/** What a program has to say for a machine to stay as it is: for `pulumi import`. `undefined` where there is no Xen. */
+export function inputsOf(facts: HostFacts): Omit<Inputs, "connection"> | undefined {
+  const found = dom0Found(facts)
+  if (found === undefined) return undefined
+  const { xenOptions = [], linuxOptions = [] } = found
+  const defaults = {
+    consoleLog: true,
+    watchdog: true,
+    hvm: false,
+    reboot: "allow" as const,
+    window: defaultWindow,
+  }
+  return { ...defaults, ...found, xenOptions, linuxOptions }
+}

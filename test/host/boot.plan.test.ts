@@ -2,6 +2,7 @@ import test from "ava"
 import fc from "fast-check"
 import { readAssignment, setAssignments } from "../../provider/host/boot/assignments.ts"
 import { planBootHold, planDom0, planDom0Removal, rebootReasons } from "../../provider/host/boot/dom0.ts"
+import { dom0Found } from "../../provider/host/boot/found.ts"
 import { missingProof } from "../../provider/host/boot/proof.ts"
 import { refuseDom0 } from "../../provider/host/boot/refusals.ts"
 import type { Dom0Wanted } from "../../provider/host/boot/wanted.ts"
@@ -92,15 +93,16 @@ test("Xen is booted once, on trial; plain Linux stays the default until somebody
   ])
   const trial = plan[1]!
   t.is(trial.risk, "boot")
-  const [first, regenerate, once] = commands(trial)
+  const [first, regenerate, fallback, once] = commands(trial)
   t.is(first, `grub-set-default --boot-directory=/boot ${PLAIN_ENTRY}`)
   t.is(regenerate, "update-grub")
+  t.regex(fallback ?? "", /\/boot\/grub\/grub\.cfg grub-editenv \/boot\/grub\/grubenv set$/)
   t.regex(once ?? "", /grub-reboot "\$2" "\$entry"/)
   t.is(trial.guard?.restart, "after-trial")
   t.regex(trial.guard?.keep?.[0]?.join(" ") ?? "", /grub-set-default "\$2" "\$entry"/)
   t.deepEqual(
     trial.guard?.after.map(command => command[0]),
-    ["update-grub", "grub-set-default", "grub-editenv"],
+    ["update-grub", "grub-set-default", "grub-editenv", "grub-editenv"],
   )
 })
 
@@ -129,6 +131,45 @@ test("a proven Xen that is not the default becomes it, without a restart", t => 
   const after = running(facts, planDom0(facts, WANTED), PLAIN_ENTRY)
   t.deepEqual(titles(planDom0(after, WANTED)), ["Make Xen the entry that boots"])
 })
+
+test("whatever a machine was set up with is found there again", t => {
+  const word = fc.stringMatching(/^[a-z][a-z0-9_=,:.-]{0,12}$/).filter(text => !/^(dom0_|panic=)/.test(text))
+  fc.assert(
+    fc.property(
+      fc.record(
+        {
+          memory: fc.integer({ min: 256, max: 4096 }),
+          vcpus: fc.integer({ min: 1, max: 8 }),
+          xenOptions: fc.uniqueArray(word, { maxLength: 3 }),
+          linuxOptions: fc.uniqueArray(word, { maxLength: 3 }),
+        },
+        { requiredKeys: ["memory", "xenOptions", "linuxOptions"] },
+      ),
+      wanted => {
+        const facts = installed()
+        const found = dom0Found(running(facts, planDom0(facts, wanted)))
+        t.deepEqual(found, wanted)
+      },
+    ),
+  )
+})
+
+const FOREIGN: readonly [commandLine: string, found: Dom0Wanted | undefined][] = [
+  ["placeholder dom0_mem=1G loglvl=all", { memory: 1024, xenOptions: ["loglvl=all"], linuxOptions: [] }],
+  [
+    "dom0_mem=min:512M,2048M,max:4096M no-real-mode edd=off",
+    { memory: 2048, xenOptions: [], linuxOptions: [] },
+  ],
+  ["dom0_mem=1048576", { memory: 1024, xenOptions: [], linuxOptions: [] }],
+  ["dom0_mem=1G dom0_mem=512M dom0_max_vcpus=2", { memory: 512, vcpus: 2, xenOptions: [], linuxOptions: [] }],
+  ["dom0_max_vcpus=1-4", { memory: 3900, xenOptions: [], linuxOptions: [] }],
+]
+for (const [commandLine, found] of FOREIGN)
+  test(`a Xen set up by hand with "${commandLine}" is found as it runs`, t => {
+    const { xen, ...facts } = running(installed(), [])
+    t.deepEqual(dom0Found({ ...facts, xen: { ...xen!, commandLine, dom0Memory: 3900 } }), found)
+    t.is(dom0Found(facts), undefined, "without Xen there is nothing to find")
+  })
 
 test("a removal gives every file back and restarts into plain Linux", t => {
   const facts = installed()

@@ -164,6 +164,13 @@ const REFUSED: [string, HostFacts, BridgeWanted, string, RegExp][] = [
     /no address/,
   ],
   [
+    "another port for a bridge that carries the host",
+    afterwards(hostFacts(), planBridge(hostFacts(), WANTED)[0]!),
+    { name: "xenbr0" },
+    "port-taken",
+    /xenbr0 has eth0 as its port, and is to be a bridge that is isolated\. Remove it first/,
+  ],
+  [
     "a revert under way",
     hostFacts({
       guards: [

@@ -190,33 +190,36 @@ exec /bin/sync "$@"
 `
 
 for (const setting of settings.filter(name => name.endsWith("static")))
-  test(`${setting}: the power fails while a file is written, and nobody takes what is left of it for a setting`, async t => {
-    const host = await TestHost.start(SETTINGS[setting]!)
-    t.teardown(() => host.stop())
-    const address = await whenItAnswers(host)
-    const connection = host.connection(address)
-    const before = await readFacts(connection)
-    const configuration = [
-      "sh",
-      "-c",
-      "cd /etc && find network systemd/network NetworkManager -type f | sort",
-    ]
-    const { stdout: files } = await host.inside(configuration)
-    const guard = await arm(connection, planned(before))
-    await host.inside(["sh", "-c", "cat >/usr/local/bin/sync && chmod +x /usr/local/bin/sync"], STUCK)
-    await launch(connection, guard)
-    await host.inside(["timeout", "60", "sh", "-c", "until [ -e /run/writing ]; do sleep 0.1; done"])
-    const { stdout: torn } = await host.inside(configuration)
-    t.not(torn, files, "a file is being written")
-    await host.powerCut()
-    await host.powerOn()
-    t.is(await whenItAnswers(host), address)
-    const after = await whenReverted(connection)
-    t.deepEqual(after.network.links.map(({ name }) => name).toSorted(), ["eth0", "eth1", "lo"])
-    t.is((await host.inside(configuration)).stdout, files)
-  })
+  test.serial(
+    `${setting}: the power fails while a file is written, and nobody takes what is left of it for a setting`,
+    async t => {
+      const host = await TestHost.start(SETTINGS[setting]!)
+      t.teardown(() => host.stop())
+      const address = await whenItAnswers(host)
+      const connection = host.connection(address)
+      const before = await readFacts(connection)
+      const configuration = [
+        "sh",
+        "-c",
+        "cd /etc && find network systemd/network NetworkManager -type f | sort",
+      ]
+      const { stdout: files } = await host.inside(configuration)
+      const guard = await arm(connection, planned(before))
+      await host.inside(["sh", "-c", "cat >/usr/local/bin/sync && chmod +x /usr/local/bin/sync"], STUCK)
+      await launch(connection, guard)
+      await host.inside(["timeout", "60", "sh", "-c", "until [ -e /run/writing ]; do sleep 0.1; done"])
+      const { stdout: torn } = await host.inside(configuration)
+      t.not(torn, files, "a file is being written")
+      await host.powerCut()
+      await host.powerOn()
+      t.is(await whenItAnswers(host), address)
+      const after = await whenReverted(connection)
+      t.deepEqual(after.network.links.map(({ name }) => name).toSorted(), ["eth0", "eth1", "lo"])
+      t.is((await host.inside(configuration)).stdout, files)
+    },
+  )
 
-test("a second change is refused while a first one waits for its confirmation", async t => {
+test.serial("a second change is refused while a first one waits for its confirmation", async t => {
   const host = await TestHost.start(SETTINGS["systemd-networkd, static"]!)
   t.teardown(() => host.stop())
   const connection = host.connection(await whenItAnswers(host))
@@ -230,7 +233,7 @@ test("a second change is refused while a first one waits for its confirmation", 
   t.is((await readFacts(connection)).guards[0]?.state, "armed")
 })
 
-test("a guard whose run was killed before its time began gives way to the next", async t => {
+test.serial("a guard whose run was killed before its time began gives way to the next", async t => {
   const host = await TestHost.start(SETTINGS["systemd-networkd, static"]!)
   t.teardown(() => host.stop())
   const connection = host.connection(await whenItAnswers(host))

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import anyTest, { type TestFn } from "ava"
 import { failureOf, ProviderUnderTest } from "../helpers/provider.ts"
 import { startWiredHost, type WiredHost } from "../helpers/wiredHost.ts"
@@ -120,8 +123,74 @@ test("a bridge's life: made, found again, mended when it drifts, foreign to othe
   t.deepEqual(mended.outputs.drift, [])
   t.is((await wired.inside("cat /sys/class/net/xenbr0/bridge/stp_state")).trim(), "0")
 
+  const isolated = await provider.client.diff(urn, made.id, mended, omitted(mended.inputs, "uplink"))
+  t.like(isolated, { replaces: ["uplink"], deleteBeforeReplace: true }, "another port is another bridge")
+
   await provider.client.delete(urn, made.id, mended)
   t.is(await wired.inside(SETTING), before)
   await provider.client.delete(urn, made.id, mended)
   t.is((await provider.client.read(urn, made.id, mended)).id, "", "what is gone is found to be gone")
 })
+
+/** What the provider's configuration says of all hosts: an id to import names no key. */
+async function trusted(): Promise<{ at: string; directory: string }> {
+  const { host, port, hostKey, privateKeyPath } = wired.connection
+  const directory = await mkdtemp(join(tmpdir(), "import-"))
+  const knownHosts = join(directory, "known_hosts")
+  await writeFile(knownHosts, `[${host}]:${port} ${hostKey}\n`)
+  await provider.client.configure({ privateKeyPath, knownHosts: [knownHosts] })
+  return { at: `ssh://root@${host}:${port}/bridges`, directory }
+}
+
+const settings: [what: string, more: object, says: object][] = [
+  ["with all that its uplink had", {}, {}],
+  ["and more", { extraAddresses: ["192.0.2.8/24"] }, { extraAddresses: ["192.0.2.8/24"] }],
+  [
+    "with what a program said",
+    { addressing: gateway("192.0.2.1") },
+    {
+      addressing: {
+        ...{ ipv4: { automatic: false, ...gateway("192.0.2.1").ipv4 } },
+        ...{ routes: [], dns: [], search: [] },
+      },
+    },
+  ],
+  ["isolated", { uplink: undefined }, { uplink: undefined, addressing: "none" }],
+]
+for (const [what, more, says] of settings) {
+  test(`a bridge ${what} is imported: the program that is read from the host changes nothing`, async t => {
+    t.timeout(300_000)
+    const { at, directory } = await trusted()
+    const made = await provider.create(urn, want(more))
+    const found = await provider.client.read(urn, `${at}/xenbr0`)
+    t.is(found.id, "xenbr0")
+    const { connection: _, ...inputs } = found.inputs
+    t.deepEqual(
+      inputs,
+      definedOf({ ...{ name: "xenbr0", uplink: "eth0", extraAddresses: [], window: 60 }, ...says }),
+    )
+    t.deepEqual(found.outputs, { ...made.outputs, guard: "none" })
+    const again = await provider.client.read(urn, found.id, {
+      ...found,
+      inputs: { ...inputs, connection: made.inputs.connection },
+    })
+    t.deepEqual(again.outputs.drift, [])
+    await provider.client.delete(urn, made.id, made)
+    await rm(directory, { recursive: true })
+  })
+}
+
+test("a bridge that somebody made by hand is not imported, and one that is not there is not found", async t => {
+  const { at, directory } = await trusted()
+  await wired.inside("ip link add byhand type bridge")
+  const failed = await failureOf(provider.client.read(urn, `${at}/byhand`))
+  t.regex(failed.says, /the bridge byhand was not made by this program/)
+  t.is((await provider.client.read(urn, `${at}/nowhere`)).id, "")
+  await wired.inside("ip link del byhand")
+  await rm(directory, { recursive: true })
+})
+
+const omitted = (properties: object, name: string) =>
+  Object.fromEntries(Object.entries(properties).filter(([key]) => key !== name))
+const definedOf = (properties: object) =>
+  Object.fromEntries(Object.entries(properties).filter(([, value]) => value !== undefined))

@@ -164,7 +164,10 @@ function menuSteps(
   ]
 }
 
-/** GRUB boots Xen once; the default stays plain Linux until somebody has come in. */
+/**
+ * GRUB boots Xen once; the default stays plain Linux until somebody has come in. Plain Linux is also what is booted,
+ * then and ever after, when Xen's entry cannot be loaded.
+ */
 function trialStep(
   facts: HostFacts,
   grub: Grub,
@@ -174,13 +177,24 @@ function trialStep(
   window = 300,
 ): Step {
   const former = grub.facts.environment.saved_entry ?? fallback
-  const back = [grub.regenerate, grub.setDefault(former), grub.forgetNext]
+  const back = [
+    grub.regenerate,
+    grub.setDefault(former),
+    grub.fallBackTo(grub.facts.environment.fallback),
+    grub.forgetNext,
+  ]
   const paths = writes.flatMap(action => (action.kind === "write" ? [action.path] : []))
   return {
     title: facts.xen ? "Restart with other options for Xen and dom0" : "Restart into Xen",
     note: `${reasons.map(reason => `${reason[0]!.toUpperCase()}${reason.slice(1)}.`).join(" ")}`,
     risk: "boot",
-    actions: [run(grub.setDefault(fallback)), ...writes, run(grub.regenerate), run(grub.bootXenOnce)],
+    actions: [
+      run(grub.setDefault(fallback)),
+      ...writes,
+      run(grub.regenerate),
+      run(grub.fallBackToPlain),
+      run(grub.bootXenOnce),
+    ],
     undo: [...putBack(facts, paths, grub), ...back.slice(1).map(command => run(command))],
     guard: {
       name: "dom0",
@@ -211,6 +225,7 @@ export function planDom0Removal(facts: HostFacts): Plan {
   return [
     step("Give GRUB and Xen's services their old configuration back", [
       run(grub.setDefault(saved)),
+      run(grub.fallBackTo(undefined)),
       ...files,
       run(grub.regenerate),
       remove(recordPath(DOM0_RECORD)),

@@ -6,6 +6,14 @@ import { assignment, setAssignments } from "./assignments.ts"
 const OWN = "/etc/default/grub.d/pulumi-xen.cfg"
 const MAIN = "/etc/default/grub"
 
+/**
+ * The number of the first entry of 10_linux on the menu's upper level. Where the menu has none, its entries are
+ * files of their own (Boot Loader Specification), which come first.
+ */
+const PLAIN_NUMBER = `awk '
+  /^(menuentry|submenu) / { if (/--class gnu-linux/ && !/--class xen/) { found = 1; exit } number++ }
+  END { print found ? number + 0 : 0 }'`
+
 /** GRUB with what can be done to it: everything is spelt as on this host. */
 export interface Grub {
   readonly facts: GrubFacts
@@ -16,11 +24,20 @@ export interface Grub {
   readonly bootXenOnce: Command
   readonly makeXenDefault: Command
   readonly forgetNext: Command
+  /**
+   * Boots plain Linux when the default cannot be loaded, a module of it missing: without it GRUB waits at its menu for a
+   * person. To be run when the menu is written, for GRUB 2.06 knows it by its number there alone. The menu takes all of
+   * grubenv for its own variables (`load_env` of 00_header).
+   */
+  readonly fallBackToPlain: Command
+  /** `undefined`: to nothing. */
+  fallBackTo(entries: string | undefined): Command
 }
 
 export function grubOf(facts: GrubFacts): Grub {
   const { prefix, config, directory } = facts
   const onDebian = prefix === "grub"
+  const environment = [`${prefix}-editenv`, `${directory}/grubenv`]
   const at = `--boot-directory=${directory.replace(/\/[^/]+$/, "")}`
   // The id is read from the menu as it is then: it exists only after the menu was written with Xen in it.
   const withXenEntry = (then: string) => {
@@ -34,7 +51,20 @@ export function grubOf(facts: GrubFacts): Grub {
     setDefault: entry => [`${prefix}-set-default`, at, entry],
     bootXenOnce: withXenEntry(`${prefix}-reboot`),
     makeXenDefault: withXenEntry(`${prefix}-set-default`),
-    forgetNext: [`${prefix}-editenv`, `${directory}/grubenv`, "unset", "next_entry"],
+    forgetNext: [...environment, "unset", "next_entry"],
+    fallBackToPlain: [
+      "sh",
+      "-c",
+      `number=$(${PLAIN_NUMBER} "$1") && shift && exec "$@" fallback="$number"`,
+      "sh",
+      config,
+      ...environment,
+      "set",
+    ],
+    fallBackTo: entries => [
+      ...environment,
+      ...(entries === undefined ? ["unset", "fallback"] : ["set", `fallback=${entries}`]),
+    ],
   }
 }
 

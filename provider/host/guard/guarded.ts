@@ -41,7 +41,11 @@ export async function guarded(connection: Connection, step: Step, options: Guard
       await watch.until("the machine to restart", async fresh => (await bootId(fresh)) !== before)
     }
     await watch.until("the host to be as wanted", async fresh => {
-      await options.verify(fresh)
+      await options.verify(fresh).catch(async (error: unknown) => {
+        // A trial boot that failed is taken back before anybody can come in.
+        const { state } = await guardReport(fresh, guard.name)
+        throw state === "armed" ? error : await reverted(fresh, guard, step, words(error))
+      })
       const answer = await confirm(fresh, guard)
       if (answer === "too-late") throw await reverted(fresh, guard, step, "It was not confirmed in time.")
       return answer === "confirmed"
@@ -135,6 +139,10 @@ async function bootId(connection: Connection): Promise<string> {
   return stdout.trim()
 }
 
+/** A sentence. */
+const words = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).replace(/\.?$/, ".")
+
 async function reverted(
   fresh: Connection,
   guard: Guard,
@@ -157,7 +165,7 @@ async function awaitRevert(
   overdue: OverdueError,
   { signal, onStatus = () => {} }: GuardedOptions,
 ): Promise<Error> {
-  const why = overdue.cause instanceof Error ? overdue.cause.message : "The host was not as wanted in time."
+  const why = overdue.cause ? words(overdue.cause) : "The host was not as wanted in time."
   const watch = new Watch(connection, REVERT_TIME, onStatus, signal)
   let failure: Error = overdue
   await watch.until("the host to take the change back", async fresh => {

@@ -11,6 +11,7 @@ export function refuseBridge(facts: HostFacts, wanted: BridgeWanted): Refusal[] 
   const { name, uplink, vlan } = wanted
   const link = network.links.find(one => one.name === uplink)
   const existing = network.links.find(one => one.name === name)
+  const made = bridgeRecord(facts, name)?.config
   const others = network.links.map(one => one.name).filter(one => one !== "lo")
   const explicit = typeof wanted.addressing === "object" ? wanted.addressing : NO_ADDRESSING
   const addresses = [...explicit.ipv4.addresses, ...explicit.ipv6.addresses, ...(wanted.extraAddresses ?? [])]
@@ -49,8 +50,15 @@ export function refuseBridge(facts: HostFacts, wanted: BridgeWanted): Refusal[] 
         `${uplink} is a port of ${link.controller} already.`,
         `Use ${link.controller}, or remove it first.`,
       ),
+    made &&
+      (made.uplink !== uplink || made.vlan !== vlan) &&
+      refusal(
+        "port-taken",
+        `${name} ${portOf(made)}, and is to be a bridge that ${portOf(wanted)}.`,
+        "Remove it first: its uplink needs its old configuration back.",
+      ),
     existing &&
-      !bridgeRecord(facts, name) &&
+      !made &&
       refusal(
         "foreign-file",
         `There is ${aKind(existing)} ${name} already, which was not made by this program.`,
@@ -58,7 +66,7 @@ export function refuseBridge(facts: HostFacts, wanted: BridgeWanted): Refusal[] 
       ),
     link &&
       !BACKENDS[network.manager] &&
-      !bridgeRecord(facts, name) &&
+      !made &&
       refusal(
         "network-manager",
         `Nothing known configures the network (${network.evidence}).`,
@@ -74,7 +82,7 @@ export function refuseBridge(facts: HostFacts, wanted: BridgeWanted): Refusal[] 
     link &&
       wanted.addressing === undefined &&
       vlan === undefined &&
-      !bridgeRecord(facts, name) &&
+      !made &&
       !configured(facts, link) &&
       refusal(
         "address-missing",
@@ -97,6 +105,11 @@ export function refuseBridge(facts: HostFacts, wanted: BridgeWanted): Refusal[] 
 function configured(facts: HostFacts, link: Link): boolean {
   const { ipv4, ipv6 } = addressingOf(facts, link.name)
   return [ipv4, ipv6].some(({ automatic, addresses }) => automatic || addresses.length > 0)
+}
+
+function portOf({ uplink, vlan }: Pick<BridgeWanted, "uplink" | "vlan">): string {
+  if (uplink === undefined) return "is isolated"
+  return `has ${vlan === undefined ? uplink : `VLAN ${vlan} of ${uplink}`} as its port`
 }
 
 function aKind({ kind }: Link): string {
