@@ -152,6 +152,9 @@ export class Domain extends pulumi.CustomResource {
   constructor(name: string, args: DomainArgs, options?: pulumi.CustomResourceOptions) {
     const inputs = { ...args, connection: sealConnection(args?.connection) }
     const outputs = {
+      generation: undefined,
+      addresses: undefined,
+      strategy: undefined,
       uuid: undefined,
       configurationDigest: undefined,
       kernelDigest: undefined,
@@ -160,6 +163,6 @@ export class Domain extends pulumi.CustomResource {
       state: undefined,
       drift: undefined,
     }
-    super("xen:index:Domain", name, { ...inputs, ...outputs }, options)
+    super("xen:index:Domain", name, { ...outputs, ...inputs }, options)
   }
 }
