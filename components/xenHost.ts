@@ -19,6 +19,8 @@ export interface XenHostArgs extends ConnectionArgs {
   addressing?: BridgeArgs["addressing"]
   /** Addresses of the host beside these, with their prefix length. */
   extraAddresses?: pulumi.Input<pulumi.Input<string>[]>
+  /** Seconds in which the host must answer again after a change of its network. Default: 60. */
+  window?: BridgeArgs["window"]
   /** More bridges by name: isolated ones, or on a VLAN of the uplink. */
   bridges?: { [name: string]: Omit<BridgeArgs, "connection" | "name"> }
   /** MiB for dom0. Default: 1024. */
@@ -45,6 +47,8 @@ export class XenHost extends pulumi.ComponentResource {
   readonly connection: pulumi.Output<ConnectionArgs>
   /** The bridge for the domains. */
   readonly bridge: pulumi.Output<string>
+  /** The other bridges, by name. */
+  readonly bridges: pulumi.Output<string[]>
   /** Version of the Xen that runs. */
   readonly xenVersion: pulumi.Output<string>
   /** What guests it can run: `pv`, `hvm`, `hap`, … */
@@ -67,11 +71,12 @@ export class XenHost extends pulumi.ComponentResource {
 
     this.connection = dom0.machineId.apply(() => connectionOf(args))
     this.bridge = bridge.name
+    this.bridges = pulumi.all(others.map(other => other.name))
     this.xenVersion = dom0.xenVersion
     this.virtCaps = dom0.virtCaps
     this.guestMemory = dom0.guestMemory
-    const { bridge: onBridge, xenVersion, virtCaps, guestMemory } = this
-    this.registerOutputs({ bridge: onBridge, xenVersion, virtCaps, guestMemory })
+    const { bridge: main, bridges, xenVersion, virtCaps, guestMemory } = this
+    this.registerOutputs({ bridge: main, bridges, xenVersion, virtCaps, guestMemory })
   }
 }
 
@@ -86,7 +91,7 @@ export interface XenHostParts {
 /** What a host consists of, for the component that makes it and the runbook that tells how it is made. */
 export function partsOf(args: XenHostArgs): XenHostParts {
   const connection = connectionOf(args)
-  const { uplink, bridge = "xenbr0", addressing, extraAddresses, memory = 1024, xenOptions } = args
+  const { uplink, bridge = "xenbr0", addressing, extraAddresses, window, memory = 1024, xenOptions } = args
   return {
     packages: { ...args.packages, connection, xen: true },
     bridge: {
@@ -95,6 +100,7 @@ export function partsOf(args: XenHostArgs): XenHostParts {
       uplink,
       ...(addressing !== undefined && { addressing }),
       ...(extraAddresses !== undefined && { extraAddresses }),
+      ...(window !== undefined && { window }),
     },
     bridges: Object.entries(args.bridges ?? {}).map(([name, other]) => ({ ...other, connection, name })),
     dom0: { ...args.dom0, connection, memory, ...(xenOptions !== undefined && { xenOptions }) },
