@@ -19,11 +19,13 @@ export type LabHost = {
   xenOptions: string[]
   /** Ports of 127.0.0.1 that lead to addresses behind the machine: `port` here to `to` at `address`. */
   forwards: { port: number; address: string; to: number }[]
-  /** The RPM repositories that the lab serves to a machine of flavour `rpm`. */
+  /** Flavour `rpm`: where its packages of Xen come from. */
+  packages?: { repositories: { name: string; url: string; key: { armoured: string; fingerprint: string } }[] }
+  /** All RPM repositories that the lab serves to a machine of flavour `rpm`, those with faults among them. */
   repositories?: RpmRepositories
 }
 
-/** URLs as the machine sees them. */
+/** URLs as the machine sees them, for tests of what is to be refused. */
 export type RpmRepositories = {
   /** Xen, signed with `key`. */
   signed: string

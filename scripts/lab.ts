@@ -23,7 +23,8 @@ const usage = `A bare rented machine on your own desk.
   --flavour F      ${Object.keys(flavours).join(" or ")}; default: debian
   --memory MIB     default: 4096
   --cpus N         default: 2
-  --forward P:A:Q  port P of 127.0.0.1 leads to port Q of address A on the machine's network; may be repeated
+  --forward P:A:Q  port P of 127.0.0.1 (0: any free one) leads to port Q of address A on the machine's network;
+                   may be repeated; default: 0:10.0.2.20:80, and the same for 10.0.2.21 and 10.0.2.22
   --boot           boot from the disk, even where a snapshot of the booted machine could be restored
 `
 
@@ -129,7 +130,7 @@ function parseCount(what: string, text: string): number {
 
 function parseForward(text: string): Forward {
   const [, port, address, to] = /^(\d{1,5}):(10\.0\.2\.\d{1,3}):(\d{1,5})$/.exec(text) ?? []
-  const inRange = [port, to].every(number => Number(number) >= 1 && Number(number) <= 65535)
+  const inRange = Number(port) <= 65535 && Number(to) >= 1 && Number(to) <= 65535
   if (address && inRange) return { port: Number(port), address, to: Number(to) }
   throw bad(
     "--forward",

@@ -1,6 +1,7 @@
-import { mkdir } from "node:fs/promises"
+import { mkdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { LabHost, RpmRepositories } from "../../hosts/lab.ts"
+import { keyFingerprint } from "../../provider/host/packages/openpgp.ts"
 import { xenOptionsFor } from "./accelerator.ts"
 import { requireRoom } from "./cache.ts"
 import { MachineStopped } from "./errors.ts"
@@ -12,7 +13,12 @@ import { type Door, waitForSsh } from "./shell.ts"
 import { takeOver } from "./takeover.ts"
 
 /** What is kept of a machine: the inventory's part, and what starts it again. */
-export type LabRecord = LabHost & { hardware: Hardware; repositoriesDirectory?: string }
+export type LabRecord = LabHost & {
+  hardware: Hardware
+  /** `forwards` as they were wished for: port 0 is any free one. */
+  wishedForwards: Forward[]
+  repositoriesDirectory?: string
+}
 
 /** A machine that answers over ssh. */
 export type Instance = { machine: Machine; record: LabRecord }
@@ -26,11 +32,14 @@ export type Home = {
   tied: boolean
 }
 
-/** A new machine from an image: its own overlay disk and keys, answering over ssh. `port` is wished for ssh. */
+/**
+ * A new machine from an image: its own overlay disk and keys, answering over ssh. A forward's port 0 is any free
+ * one. `former` are ports that the machine had before, for ssh and the forwards: it gets them again where they are free.
+ */
 export async function createInstance(
   home: Home,
   image: Image,
-  wish: { flavour: string; forwards: Forward[]; port?: number | undefined },
+  wish: { flavour: string; forwards: Forward[]; former?: Ports | undefined },
 ): Promise<Instance> {
   const keys = join(home.directory, "keys")
   await mkdir(home.directory, { recursive: true })
@@ -38,10 +47,10 @@ export async function createInstance(
   await makeKeys(keys)
   await makeOverlay(image, join(home.directory, "disk.qcow2"))
   const { hardware, repositories } = image
-  const wanted: Wanted = { hardware, forwards: wish.forwards, repositories, port: wish.port }
+  const wanted: Wanted = { hardware, forwards: wish.forwards, repositories, former: wish.former }
   const start = (memory?: string) => power(home, { ...wanted, memory })
   // A state that this QEMU cannot read costs the boot that it was to save, and no more.
-  const { machine, port } = await start(image.memory).catch(error => {
+  const { machine, port, forwards } = await start(image.memory).catch(error => {
     if (image.memory && error instanceof MachineStopped) return start()
     throw error
   })
@@ -59,9 +68,10 @@ export async function createInstance(
       privateKeyPath: join(keys, "id_ed25519"),
       uplink: "eth0",
       xenOptions: xenOptionsFor(hardware.accelerator),
-      forwards: wish.forwards,
+      forwards,
+      wishedForwards: wish.forwards,
       hardware,
-      ...(repositories ? { repositoriesDirectory: repositories, repositories: repositoryUrls } : {}),
+      ...(repositories && { repositoriesDirectory: repositories, ...(await rpmInventory(repositories)) }),
     },
   }
 }
@@ -69,9 +79,11 @@ export async function createInstance(
 /** Boots a machine that was shut down or cut off, from its own disk. */
 export async function bootInstance(home: Home, record: LabRecord): Promise<Instance> {
   await requireRoom(`start the lab ${home.name}`, home.directory, 2 ** 28)
-  const { machine, port } = await power(home, { ...record, repositories: record.repositoriesDirectory })
+  const { hardware, wishedForwards, repositoriesDirectory } = record
+  const wanted = { hardware, forwards: wishedForwards, repositories: repositoriesDirectory, former: record }
+  const { machine, port, forwards } = await power(home, wanted)
   await waitForSsh(machine, port)
-  return { machine, record: { ...record, port } }
+  return { machine, record: { ...record, port, forwards } }
 }
 
 /** The way into a machine. */
@@ -89,35 +101,54 @@ const repositoryUrls: RpmRepositories = {
   altered: `${base}/altered`,
 }
 
+/** What an ordinary Packages resource needs to take Xen from the signed repository. */
+async function rpmInventory(directory: string): Promise<Pick<LabHost, "packages" | "repositories">> {
+  const armoured = await readFile(join(directory, "RPM-GPG-KEY-lab"), "utf8")
+  const key = { armoured, fingerprint: keyFingerprint(armoured) }
+  return {
+    packages: { repositories: [{ name: "lab", url: repositoryUrls.signed, key }] },
+    repositories: repositoryUrls,
+  }
+}
+
+/** The ports of 127.0.0.1 that lead to a machine: to its sshd, and behind it. */
+type Ports = { port: number; forwards: Forward[] }
+
 type Wanted = {
   hardware: Hardware
   forwards: Forward[]
   repositories?: string | undefined
-  port?: number | undefined
+  former?: Ports | undefined
   memory?: string | undefined
 }
 
-/** Starts QEMU on a port for ssh that is free: the wanted one, or else another. */
-async function power(home: Home, wanted: Wanted): Promise<{ machine: Machine; port: number }> {
+/** Starts QEMU on ports that are free: the former ones where we may choose, or else others. */
+async function power(home: Home, wanted: Wanted): Promise<Ports & { machine: Machine }> {
   const goal = `start the lab ${home.name}`
-  const { hardware, forwards, repositories, memory } = wanted
-  for (const forward of forwards) await requireFree(goal, forward.port)
+  const { hardware, repositories, former, memory } = wanted
   const isFree = (port: number) =>
     requireFree(goal, port).then(
       () => true,
       () => false,
     )
-  const port = wanted.port && (await isFree(wanted.port)) ? wanted.port : await freePort()
+  const choose = async (port = 0) => (port && (await isFree(port)) ? port : await freePort())
+  const forwards: Forward[] = []
+  for (const [index, wish] of wanted.forwards.entries()) {
+    if (wish.port) await requireFree(goal, wish.port)
+    forwards.push({ ...wish, port: wish.port || (await choose(former?.forwards[index]?.port)) })
+  }
+  const port = await choose(former?.port)
   const spec = specOf(home.directory, "disk.qcow2", "qcow2", hardware, port, repositories)
   try {
     const machine = await startMachine(
       { ...spec, forwards: [...spec.forwards, ...forwards], ...(memory ? { memoryState: memory } : {}) },
       { tied: home.tied },
     )
-    return { machine, port }
+    return { machine, port, forwards }
   } catch (error) {
-    // Between our look and QEMU's bind somebody may have taken it.
-    if (await isFree(port)) throw error
-    return power(home, { ...wanted, port: undefined })
+    // Between our look and QEMU's bind somebody may have taken one.
+    const all = await Promise.all([port, ...forwards.map(forward => forward.port)].map(isFree))
+    if (all.every(Boolean)) throw error
+    return power(home, { ...wanted, former: undefined })
   }
 }

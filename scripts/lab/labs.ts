@@ -18,10 +18,18 @@ export type LabOptions = {
   name: string
   flavour?: FlavourName | undefined
   hardware?: Hardware | undefined
+  /** Ways to addresses behind the machine; port 0 is any free one. Default: `defaultForwards`. */
   forwards?: Forward[] | undefined
   /** Boot from the disk, where a snapshot of the booted machine would be faster. */
   boot?: boolean | undefined
 }
+
+/** To the web servers of three domains on the machine's bridge, at 10.0.2.20 and the two addresses after it. */
+export const defaultForwards: Forward[] = [20, 21, 22].map(host => ({
+  port: 0,
+  address: `10.0.2.${host}`,
+  to: 80,
+}))
 
 /** The default machine: two CPUs, 4 GiB, with KVM where it works. */
 export async function defaultHardware(): Promise<Hardware> {
@@ -51,8 +59,8 @@ export async function up(options: LabOptions): Promise<UpResult> {
 /** Makes the machine bare again, with the same keys and ports. */
 export async function reset(name: string): Promise<LabRecord> {
   await using _ = await lockLab(name)
-  const { hardware, forwards, flavour, port } = await requireRecord(name)
-  return create({ name, hardware, forwards, flavour: flavour as FlavourName }, port)
+  const { hardware, wishedForwards, flavour, ...former } = await requireRecord(name)
+  return create({ name, hardware, forwards: wishedForwards, flavour: flavour as FlavourName }, former)
 }
 
 /** Shuts the lab's machine down, and nothing else; with `remove` its disk and keys go, too. */
@@ -94,15 +102,18 @@ export async function enter(name: string): Promise<{ machine: Machine; door: Doo
   return { machine, door: doorOf(record, directoryOf(name)) }
 }
 
-async function create(options: LabOptions, port?: number): Promise<LabRecord> {
-  const { name, flavour = "debian", forwards = [] } = options
+async function create(
+  options: LabOptions,
+  former?: Pick<LabRecord, "port" | "forwards">,
+): Promise<LabRecord> {
+  const { name, flavour = "debian", forwards = defaultForwards } = options
   const home = homeOf(name)
   const bare = await bareImage(flavour, options.hardware ?? (await defaultHardware()))
   const image = options.boot ? bare : await snapshot(bare)
   await (await findMachine(home.directory))?.powerCut()
   await sweep(home.directory)
   const { record } = await step(`Machine ${name}`, () =>
-    createInstance(home, image, { flavour, forwards, port }),
+    createInstance(home, image, { flavour, forwards, former }),
   )
   return await writeRecord(record)
 }
@@ -113,7 +124,7 @@ function refuseOther(known: LabRecord, { name, flavour, hardware, forwards }: La
     flavour: flavour && flavour !== known.flavour,
     memory: hardware && hardware.memory !== known.hardware.memory,
     cpus: hardware && hardware.cpus !== known.hardware.cpus,
-    forward: forwards && !isDeepStrictEqual(forwards, known.forwards),
+    forward: forwards && !isDeepStrictEqual(forwards, known.wishedForwards),
   }).filter(([, differs]) => differs)
   if (differing.length === 0) return
   throw new LabError(

@@ -123,7 +123,7 @@ test("`lab up` on a disk of 64 MiB is one sentence and leaves no half-made image
     ls ${directory}/images
     exit $status
   `
-  const env = { ...process.env, PULUMI_XEN_CACHE: directory, LAB_ACCELERATOR: "tcg" }
+  const env = { ...process.env, PULUMI_XEN_CACHE: directory }
   const run = promisify(execFile)("unshare", ["--user", "--map-root-user", "--mount", "sh", "-c", script], {
     env,
   })

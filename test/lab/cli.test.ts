@@ -17,8 +17,7 @@ type Ended = { code: number; stdout: string; stderr: string }
 const lab = (...args: string[]) =>
   new Promise<Ended>(resolve => {
     const program = join(import.meta.dirname, "../../scripts/lab.ts")
-    const env = { ...process.env, LAB_ACCELERATOR: "tcg" }
-    execFile(process.execPath, [program, ...args], { env }, (error, stdout, stderr) =>
+    execFile(process.execPath, [program, ...args], (error, stdout, stderr) =>
       resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
     )
   })

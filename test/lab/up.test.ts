@@ -76,6 +76,19 @@ test.serial(
   },
 )
 
+test.serial(
+  "the web servers of three domains can be reached from outside the machine, at ports that the inventory names",
+  t => {
+    const { forwards, port } = labHost(name)
+    t.deepEqual(
+      forwards.map(({ address, to }) => `${address}:${to}`),
+      ["10.0.2.20:80", "10.0.2.21:80", "10.0.2.22:80"],
+    )
+    t.is(new Set([port, ...forwards.map(forward => forward.port)]).size, 4)
+    t.true(forwards.every(forward => forward.port > 1023))
+  },
+)
+
 test.serial("a machine that is there is not made into another one: what differs is named", async t => {
   const other = ["--forward", "8080:10.0.2.20:80", "--memory", "1024", "--flavour", "rpm"]
   const { code, stderr } = await lab("up", "--name", name, ...other)
@@ -162,7 +175,7 @@ test.serial(
   "`down` shuts its own machine down and no other; `up` starts it again with its disk and its port",
   async t => {
     await onMachine("echo kept > /root/kept")
-    const { port } = labHost(name)
+    const { port, forwards } = labHost(name)
     t.regex((await lab("down", "--name", name)).stdout, /is shut down\.$/m)
     const states = JSON.parse((await lab("status", "--json")).stdout) as { name: string; state: string }[]
     t.is(states.find(state => state.name === name)?.state, "stopped")
@@ -174,6 +187,23 @@ test.serial(
     t.regex((await lab("up", "--name", name)).stdout, /is up again: /)
     t.is(await onMachine("cat /root/kept"), "kept\n")
     t.is(labHost(name).port, port)
+    t.deepEqual(labHost(name).forwards, forwards)
+  },
+)
+
+test.serial(
+  "a port of its own choosing that somebody has taken meanwhile is exchanged for another",
+  async t => {
+    const [taken, ...others] = labHost(name).forwards
+    await (await enter(name)).machine.powerCut()
+    const server = createServer().listen(taken!.port, "127.0.0.1")
+    await once(server, "listening")
+    const { code, stderr } = await lab("up", "--name", name)
+    server.close()
+    t.is(code, 0, stderr)
+    const [instead, ...kept] = labHost(name).forwards
+    t.not(instead!.port, taken!.port)
+    t.deepEqual([instead!.address, kept], [taken!.address, others])
   },
 )
 
