@@ -1,4 +1,5 @@
 import { configOf, type DomainConfig, parse } from "xlcfg"
+import { stagingBridge } from "../swap/index.ts"
 import { isOnNetwork, portsOf } from "./devices.ts"
 import { type Drift, driftOf } from "./drift.ts"
 import type { DomainFacts, OwnDomain, StoredGeneration } from "./facts.ts"
@@ -60,9 +61,17 @@ export function planDomain(observed: DomainFacts, wanted: DomainWanted, stagingR
   const steps: readonly DomainStep[] = [
     ...(adopted ? [{ do: "record" as const, generation: adopted, current: true as const }] : []),
     ...plan.steps,
+    ...(isStagingLeft(facts, wanted) && !plan.steps.some(step => step.do === "unstage")
+      ? [{ do: "unstage" as const }]
+      : []),
   ]
   const old = outdated(facts, wanted.keep, plan.target.generation)
   return { ...plan, steps: old.length > 0 ? [...steps, { do: "prune", generations: old }] : steps }
+}
+
+/** A run was killed before it took its staging bridge away, which goes last of all that is staged. */
+function isStagingLeft({ network }: DomainFacts, { name }: DomainWanted): boolean {
+  return network.links.some(link => link.name === stagingBridge(name))
 }
 
 function planFrom(facts: DomainFacts, wanted: DomainWanted, stagingRefusal: string | undefined): DomainPlan {

@@ -84,18 +84,21 @@ export async function stage(
   return { bridge, namespace: bridge }
 }
 
-/** Takes staging bridge, namespace and observation away. A domain that is still there is left without a bridge. */
+/**
+ * Takes observation, namespace and staging bridge away, the bridge last: as long as it is seen, something is left. A domain
+ * that is still there is left without a bridge.
+ */
 export async function unstage(
   connection: Connection,
   domain: string,
   options: SwapOptions = {},
 ): Promise<void> {
   const { signal } = options
+  await forgetFlows(connection, domain, options)
   await connection.run(["bash", "-c", STAGE_SH, "stage", "down", stagingBridge(domain)], {
     timeout: 120_000,
     ...(signal ? { signal } : {}),
   })
-  await forgetFlows(connection, domain, options)
 }
 
 const bare = (address: string): string => address.split("/")[0] ?? ""

@@ -129,11 +129,13 @@ export class SimulatedHost implements AsyncDisposable {
     const { pid } = this.#sshd
     const enter = ["nsenter", "-t", String(pid), "-m", `--pid=/proc/${pid}/ns/pid_for_children`]
     enter.push(`--net=/run/netns/${this.network.host}`)
-    return exec([...enter, "--", "sh", "-eu", "-s"], { stdin: script })
+    // Not what npm puts into the path, where an `nft` is something else.
+    const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    return exec([...enter, "--", "env", path, "sh", "-eu", "-s"], { stdin: script })
   }
 
   /** What a guest answers to somebody on the other end of the host's wire. */
-  fetch(address: string, path = "/", { seconds = 5 } = {}): Promise<string> {
+  fetch(address: string, path = "/", { seconds = 30 } = {}): Promise<string> {
     return this.network.fetch(address, path, seconds)
   }
 

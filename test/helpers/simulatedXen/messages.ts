@@ -101,8 +101,9 @@ export const ended = ({ id, ended }: Domain) =>
     ? `Domain ${id} has been destroyed\n`
     : `Domain ${id} has been shut down, reason code ${shutdownReasons[ended]}\n`
 export const renameTaken = ({ id, name }: Domain, to: string) =>
-  libxl([`error: libxl_domain.c:81:libxl__domain_rename: Domain ${id}:Domain with name "${to}" already exists.`]) +
-  `Can't rename domain '${name}'.\n`
+  libxl([
+    `error: libxl_domain.c:81:libxl__domain_rename: Domain ${id}:Domain with name "${to}" already exists.`,
+  ]) + `Can't rename domain '${name}'.\n`
 export const overMaxmem = (_domain: Domain, _memory: number) => "over\n"
 export const overMaxvcpus = (_domain: Domain, _count: string) => "over\n"
 export const noDevice = (_which: string) => "Unknown device\n"
