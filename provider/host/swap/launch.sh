@@ -4,8 +4,13 @@
 #   DOMAIN TOKEN …   the arguments of `switch.sh run`
 dir=/run/pulumi-xen/swap/$1
 mkdir -p "$dir"
+# The token first: who drains sees it, and gives the lock up.
+echo "$2" >"$dir/token.new" && mv "$dir/token.new" "$dir/token"
+exec 9>"$dir/lock"
+flock -w 60 9 || { echo "another switch of this domain goes on" >&2; exit 1; }
 setsid sh -c "$0" switch run "$@" </dev/null >"$dir/log" 2>&1 &
 pid=$!
+exec 9>&-
 told() {
   [ -s "$dir/phase" ] && read -r by phase way <"$dir/phase" && [ "$by" = "$1" ] || return 1
   case $phase in switch*) return 1 ;; esac
