@@ -115,6 +115,29 @@ test("a build that needs more room than there is says so before it begins", asyn
   t.false(began)
 })
 
+test("a disk that fills up in the middle of a build is what the error names, and nothing half-made is left", async t => {
+  const directory = await mkdtemp(join(tmpdir(), "lab-full-"))
+  const program = `
+    import { readdirSync } from "node:fs"
+    import { cached } from ${JSON.stringify(join(scripts, "lab/cache.ts"))}
+    import { run } from ${JSON.stringify(join(scripts, "lab/run.ts"))}
+    const build = async work => void (await run("write", ["dd", "if=/dev/zero", "of=" + work + "/disk", "bs=1M"]))
+    await cached({ name: "large", inputs: [], room: 2 ** 25, build }, () => {}).catch(({ message }) => console.log(message))
+    console.log(readdirSync("${directory}/images").length, "left")
+  `
+  const script = `mount -t tmpfs -o size=64m none ${directory}; exec "$0" --input-type=module --eval "$1"`
+  const { stdout } = await promisify(execFile)(
+    "unshare",
+    ["--user", "--map-root-user", "--mount", "sh", "-euc", script, process.execPath, program],
+    { env: { ...process.env, PULUMI_XEN_CACHE: directory } },
+  )
+  t.regex(
+    stdout,
+    /^build the image large: \S+ has \d MiB free, and 32 MiB are needed\. Free some room, or set PULUMI_XEN_CACHE .*\n0 left\n$/,
+  )
+  await rm(directory, { recursive: true })
+})
+
 test("`lab up` on a disk of 64 MiB is one sentence and leaves no half-made image", async t => {
   const directory = await mkdtemp(join(tmpdir(), "lab-full-"))
   const script = `
