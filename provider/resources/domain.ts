@@ -68,6 +68,9 @@ export function domain(hosts: Hosts) {
       if (prepared === undefined) return {}
       const { plan } = prepared
       if (plan.way !== "none") context.log("info", previewLine(wanted, plan))
+      // Pulumi shows a text of several lines whole where it changes, and cut short where it is new.
+      if (state === undefined && from.configuration !== undefined)
+        context.log("info", `configuration of ${wanted.name}:\n${from.configuration}`)
       const { name, generation, configurationDigest, macs, addresses, consoleLog } = describe(
         prepared.facts,
         wanted,
@@ -147,9 +150,11 @@ export function domain(hosts: Hosts) {
     if (connection?.host === undefined) return undefined
     try {
       const host = await hosts.connect(connection, context)
-      return await prepareDomain(host, wanted, context.signal, ({ facts, plan }) =>
-        ledger.account(host.name, wanted.name, facts, plan),
-      )
+      return await prepareDomain(host, wanted, {
+        signal: context.signal,
+        isPreview: true,
+        further: ({ facts, plan }) => ledger.account(host.name, wanted.name, facts, plan),
+      })
     } catch (error) {
       if (context.signal.aborted || !(error instanceof SshError)) throw error
       context.log("info", `${connection.host} cannot be asked yet what would change: ${error.message}`)

@@ -18,21 +18,28 @@ export interface Prepared {
   readonly plan: DomainPlan
 }
 
+export interface PrepareOptions {
+  readonly signal: AbortSignal
+  /** What belongs into the host's store may be brought there before the domain is made. Default: false. */
+  readonly isPreview?: boolean
+  /** What only the caller can refuse. */
+  readonly further?: (prepared: Prepared) => readonly Refusal[]
+}
+
 /**
- * Looks at a domain, and plans. Changes nothing. `further` may refuse what only the caller knows.
+ * Looks at a domain, and plans. Changes nothing.
  *
  * @throws {RefusedError} with all reasons why it cannot be
  */
 export async function prepareDomain(
   host: Connection,
   wanted: DomainWanted,
-  signal: AbortSignal,
-  further: (prepared: Prepared) => readonly Refusal[] = () => [],
+  { signal, isPreview = false, further = () => [] }: PrepareOptions,
 ): Promise<Prepared> {
   const facts = await lookAtDomain(host, wanted, signal)
   refuse(host.name, refuseDomainHost(facts, wanted))
   const plan = planDomain(facts, wanted, stagingRefusal(facts, wanted))
-  refuse(host.name, [...refuseDomain(facts, wanted, plan), ...further({ facts, plan })])
+  refuse(host.name, [...refuseDomain(facts, wanted, plan, isPreview), ...further({ facts, plan })])
   refuse(host.name, await refuseAnswering(host, plan, wanted, signal))
   return { facts, plan }
 }
@@ -51,7 +58,7 @@ export async function ensureDomain(
   const { name, urn } = wanted
   const { signal } = options
   await settled(host, name, options)
-  const { facts, plan } = await prepareDomain(host, wanted, signal)
+  const { facts, plan } = await prepareDomain(host, wanted, { signal })
   const isOwned = facts.store?.owner === urn
   const isSet = (facts.store?.autostart ?? "") === autostartLine(wanted)
   if (isOwned && isSet && plan.steps.length === 0) return { facts, plan }

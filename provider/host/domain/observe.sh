@@ -7,8 +7,8 @@ export LC_ALL=C PATH="/usr/sbin:/usr/bin:/sbin:/bin:$PATH"
 section() { printf '\n%s %s\n' "$mark" "$*"; }
 
 # What a command of a killed run still does is waited for: only then the host holds still.
-if [ -d "$directory" ]; then
-  exec 9>>"$directory/busy"
+if [ -f "$directory/busy" ]; then
+  exec 9<"$directory/busy"
   flock -w 300 9 || { echo "a command of an earlier run still works on $directory" >&2; exit 75; }
 fi
 

@@ -130,7 +130,6 @@ function placeSteps(
     ...(isThere ? [] : [{ do: "start" as const, generation: target, staged: false }]),
     { do: "gate", generation: target, staged: false },
     { do: "commit", generation: target },
-    ...(facts.store?.next === undefined ? [] : [{ do: "unstage" as const }]),
   ]
 }
 
@@ -160,13 +159,11 @@ function keep(facts: DomainFacts, wanted: DomainWanted, old: Serving): DomainPla
   const before = predecessor(facts, domain)
   // The run that made it current was killed in the time of probation, or while it took the old one away.
   const finish: DomainStep[] = before ? [{ do: "watch", generation }] : []
-  const gone = discards(facts, [domain])
-  const tidy: DomainStep[] = gone.length > 0 || !isCommitted ? [{ do: "unstage" }] : []
   return {
     way: drift.length > 0 ? "live" : "none",
     reason,
     target: generation,
-    steps: [...rest, ...finish, ...gone, ...tidy],
+    steps: [...rest, ...finish, ...discards(facts, [domain])],
     ...(before && { old: before }),
   }
 }

@@ -17,8 +17,17 @@ export function refuseDomainHost(facts: DomainFacts, wanted: DomainWanted): Refu
   ]
 }
 
-/** What the plan needs and the host does not have: said before anything is touched. */
-export function refuseDomain(facts: DomainFacts, wanted: DomainWanted, plan: DomainPlan): Refusal[] {
+/**
+ * What the plan needs and the host does not have: said before anything is touched. `isPreview`: what belongs into the
+ * host's store may be brought there by the same update.
+ */
+export function refuseDomain(
+  facts: DomainFacts,
+  wanted: DomainWanted,
+  plan: DomainPlan,
+  isPreview = false,
+): Refusal[] {
+  const isPromised = (path: string) => isPreview && path.startsWith(`${storeDirectory}/`)
   const starts = plan.steps.some(step => step.do === "start")
   const config = plan.target.config
   const swap =
@@ -35,9 +44,9 @@ export function refuseDomain(facts: DomainFacts, wanted: DomainWanted, plan: Dom
   return [
     ...swap,
     ...refuseKind(facts, config),
-    ...refuseKernel(facts, config),
+    ...refuseKernel(facts, config, isPromised),
     ...refuseBridges(facts, config),
-    ...refuseDisks(facts, config),
+    ...refuseDisks(facts, config, isPromised),
     ...refuseMemory(facts, plan, config),
   ]
 }
@@ -120,9 +129,12 @@ function refuseKind({ xen }: DomainFacts, config: DomainConfig): Refusal[] {
 
 const storedKernel = new RegExp(`^${storeDirectory}/kernels/([0-9a-f]{64})$`)
 
-function refuseKernel({ kernels }: DomainFacts, { kernel }: DomainConfig): Refusal[] {
+type IsPromised = (path: string) => boolean
+
+function refuseKernel({ kernels }: DomainFacts, { kernel }: DomainConfig, isPromised: IsPromised): Refusal[] {
   if (kernel === undefined) return []
   const found = kernels.get(kernel)
+  if (found === undefined && isPromised(kernel)) return []
   if (found === undefined)
     return [
       refusal(
@@ -157,8 +169,11 @@ function refuseBridges({ network }: DomainFacts, config: DomainConfig): Refusal[
   )
 }
 
-function refuseDisks({ files }: DomainFacts, config: DomainConfig): Refusal[] {
-  const missing = disksOf(config).filter(disk => needsFile(disk) && !files.has(diskFile(disk.target!)))
+function refuseDisks({ files }: DomainFacts, config: DomainConfig, isPromised: IsPromised): Refusal[] {
+  const missing = disksOf(config).filter(disk => {
+    const path = diskFile(disk.target ?? "")
+    return needsFile(disk) && !files.has(path) && !isPromised(path)
+  })
   return missing.map(({ target, vdev }) =>
     refusal(
       "disk-missing",
