@@ -1,0 +1,96 @@
+import type { ChildProcess } from "node:child_process"
+import { once } from "node:events"
+import { readFileSync } from "node:fs"
+import { setTimeout as sleep } from "node:timers/promises"
+import type { PulumiStack } from "../../helpers/pulumiStack.ts"
+
+/** A `pulumi up` that is somewhere in the middle. */
+export interface Midway {
+  /** SIGKILL for the provider alone; pulumi is left to find out. */
+  killProvider(): Promise<void>
+  /** SIGKILL for pulumi and all that it started. */
+  killAll(): Promise<void>
+  /** Its end by itself, with all that it said. */
+  ended(): Promise<string>
+}
+
+/** Runs `pulumi up` until its output shows the pattern. An end before that is an error. */
+export async function upUntil(stack: PulumiStack, pattern: RegExp): Promise<Midway> {
+  const child = stack.start(["up", "--yes", "--skip-preview"])
+  child.stdin.end()
+  let said = ""
+  const exited = once(child, "close")
+  child.stderr.on("data", chunk => {
+    said += chunk
+  })
+  await new Promise<void>((resolve, reject) => {
+    child.stdout.on("data", chunk => {
+      said += chunk
+      if (pattern.test(said)) resolve()
+    })
+    child.once("close", () => reject(new Error(`pulumi ended before ${pattern}:\n${said}`)))
+  })
+  const ended = async () => {
+    await exited
+    return said
+  }
+  return {
+    ended,
+    async killProvider() {
+      const provider = family(child).find(({ command }) => /node\0.*\/provider\/main\.ts\0/.test(command))
+      if (!provider) throw new Error(`no provider runs:\n${said}`)
+      end(provider.pid)
+    },
+    async killAll() {
+      for (const { pid } of family(child)) end(pid)
+      await ended()
+      // Whoever was killed has left the lock of the state behind; a person would say the same.
+      await stack.succeed(["cancel", "--yes"])
+    },
+  }
+}
+
+interface Process {
+  readonly pid: number
+  /** Words, each with a NUL behind it. */
+  readonly command: string
+}
+
+/** A process and all that come from it. */
+function family({ pid }: ChildProcess): Process[] {
+  const read = (file: string) => {
+    try {
+      return readFileSync(file, "utf8")
+    } catch (error) {
+      if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return ""
+      throw error
+    }
+  }
+  const found: Process[] = []
+  const queue = [pid!]
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+    found.push({ pid: next, command: read(`/proc/${next}/cmdline`) })
+    queue.push(...read(`/proc/${next}/task/${next}/children`).split(" ").filter(Boolean).map(Number))
+  }
+  return found
+}
+
+function end(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL")
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error
+  }
+}
+
+/** Asks until it holds, for at most so many seconds. */
+export async function eventually(
+  what: string,
+  seconds: number,
+  holds: () => Promise<boolean>,
+): Promise<void> {
+  for (const last = Date.now() + seconds * 1000; Date.now() < last; await sleep(1000)) {
+    if (await holds().catch(() => false)) return
+  }
+  throw new Error(`${what}: not within ${seconds} s`)
+}
