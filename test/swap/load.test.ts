@@ -74,11 +74,8 @@ another guest and from dom0; kept connections are kept to the end of the drain`,
     outcomes.flatMap(({ failed }) => failed),
     [],
   )
-  // Who has met a generation meets no older one on a new connection.
-  t.deepEqual(
-    outcomes.slice(0, clients.length).map(({ older }) => older),
-    clients.map(() => []),
-  )
+  // What answers during a drain is the old one or the new one, and never one that was there before.
+  t.true(Math.max(...outcomes.map(({ back }) => back)) <= 1)
   const switches = (await host.sh("cat /run/switches")).trim().split("\n").map(Number)
   t.is(switches.length, SWAPS)
   const broken = outcomes.flatMap(({ broken }) => broken)

@@ -13,15 +13,15 @@ export interface Outcome {
   slowest: number
   /** The generations that answered, each once, in the order of their first answers. */
   generations: string[]
-  /** Connections that met an older generation than one before them, by their local ports. */
-  older: { at: number; port: number | undefined; generation: string }[]
+  /** By how many generations an answer was older than the newest one before it, at the most. */
+  back: number
   /** Of `keep`: when a connection was opened and when it broke, by Date.now(). */
   broken: { from: number; to: number }[]
 }
 
 const [, , host = "", pause = "0", keep] = process.argv
 const request = `GET / HTTP/1.1\r\nHost: www\r\n${keep ? "" : "Connection: close\r\n"}\r\n`
-const outcome: Outcome = { requests: 0, failed: [], slowest: 0, generations: [], older: [], broken: [] }
+const outcome: Outcome = { requests: 0, failed: [], slowest: 0, generations: [], back: 0, broken: [] }
 let ending = false
 
 class Link {
@@ -54,8 +54,7 @@ async function ask({ socket, ended }: Link): Promise<void> {
   }
   outcome.requests++
   if (!outcome.generations.includes(body)) outcome.generations.push(body)
-  else if (outcome.generations.at(-1) !== body)
-    outcome.older.push({ at: Date.now(), port: socket.localPort, generation: body })
+  outcome.back = Math.max(outcome.back, Number(outcome.generations.at(-1)) - Number(body))
 }
 
 async function timed(work: () => Promise<void>): Promise<void> {
