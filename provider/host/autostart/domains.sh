@@ -55,6 +55,8 @@ start_one() {
   timeout 300 xl create "$config" "name=\"$name.$generation\"" 9>&- ||
     { complain "$name: generation $generation cannot be started"; return 1; }
   xl rename "$name.$generation" "$name" || { complain "$name: cannot be renamed from $name.$generation"; return 1; }
+  # What it starts with when it restarts by itself: its own name.
+  xl config-update "$name" "$config" >/dev/null 2>&1 9>&-
   say "$name: generation $generation started"
 }
 

@@ -1,0 +1,41 @@
+import { setTimeout as sleep } from "node:timers/promises"
+import { parseArgs } from "node:util"
+import { deployedDomains } from "./stack/deployed.ts"
+import { runScript, UsageError } from "./stack/script.ts"
+import { lookAtHosts } from "./status/look.ts"
+import { render } from "./status/render.ts"
+
+const usage = `Usage: npm run status [-- --json] [-- --watch] [--stack S]
+
+Hosts, and what runs on them: each domain's generation, health and memory. --json for programs; --watch shows it anew
+every two seconds until Ctrl-C. The exit code is 1 when a domain does not run or is not healthy.`
+
+await runScript(usage, async ({ connect, signal }) => {
+  const { positionals, values } = parseArgs({
+    options: {
+      json: { type: "boolean", default: false },
+      watch: { type: "boolean", default: false },
+      stack: { type: "string" },
+      help: { type: "boolean", short: "h" },
+    },
+    allowPositionals: true,
+  })
+  if (values.help) {
+    console.log(usage)
+    return 0
+  }
+  if (positionals.length > 0) throw new UsageError("status takes no name.")
+  for (;;) {
+    const hosts = await lookAtHosts(await deployedDomains(values.stack), connect, signal)
+    const text = values.json ? JSON.stringify(hosts, null, 2) : render(hosts)
+    // Home, and clear to the end: a screen that is drawn anew does not flicker.
+    console.log(values.watch && process.stdout.isTTY ? `\x1b[H\x1b[J${text}` : text)
+    const isWell = hosts.every(
+      ({ problem, domains }) =>
+        problem === undefined &&
+        domains.every(({ state, health }) => state === "running" && health?.ok !== false),
+    )
+    if (!values.watch) return isWell ? 0 : 1
+    await sleep(2000, undefined, { signal })
+  }
+})
