@@ -14,7 +14,7 @@ export interface Dom0Args {
   linuxOptions?: pulumi.Input<pulumi.Input<string>[]>
   /** Whether the guests' consoles are logged, from the first byte, with rotation. Default: true. */
   consoleLog?: pulumi.Input<boolean>
-  /** Whether Xen restarts the machine when dom0 hangs for a minute. Default: true. */
+  /** Whether Xen restarts the machine when dom0 hangs for two minutes. Default: true. */
   watchdog?: pulumi.Input<boolean>
   /** Whether PVH and HVM guests must be possible, which needs VT-x or AMD-V. Default: false. */
   hvm?: pulumi.Input<boolean>

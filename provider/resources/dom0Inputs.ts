@@ -47,7 +47,7 @@ export const inputs = {
     flag("whether the guests' consoles are logged, from the first byte, with rotation"),
     true,
   ),
-  watchdog: withDefault(flag("whether Xen restarts the machine when dom0 hangs for a minute"), true),
+  watchdog: withDefault(flag("whether Xen restarts the machine when dom0 hangs for two minutes"), true),
   hvm: withDefault(flag("whether PVH and HVM guests must be possible, which needs VT-x or AMD-V"), false),
   window: withDefault(
     incidental(integer("seconds after a trial boot in which the host must answer", { min: 30, max: 3600 })),

@@ -28,8 +28,14 @@ const LOGROTATE = `# Written by pulumi-xen: the consoles of the guests.
 /** systemd-system.conf(5): systemd feeds the watchdog while it runs, and leaves it on over a restart. */
 const WATCHDOG = `# Written by pulumi-xen: a dom0 that hangs for two minutes is restarted, by Xen.
 [Manager]
+WatchdogDevice=/dev/watchdog-xen
 RuntimeWatchdogSec=120
 RebootWatchdogSec=10min
+`
+
+/** A machine's own watchdog may come first and be watchdog0, and it does not always restart the machine. */
+const WATCHDOG_RULE = `# Written by pulumi-xen: Xen's watchdog for dom0, whichever number it has.
+SUBSYSTEM=="watchdog", ATTR{identity}=="xen_wdt", SYMLINK+="watchdog-xen"
 `
 
 /** What Xen's services must be told, by path. Files of packages that are not installed are left alone. */
@@ -58,6 +64,7 @@ export function serviceFiles(facts: HostFacts, wanted: Dom0Wanted): Record<strin
       ? {
           "/etc/modules-load.d/pulumi-xen.conf":
             "# Written by pulumi-xen: Xen's watchdog for dom0.\nxen_wdt\n",
+          "/etc/udev/rules.d/60-pulumi-xen.rules": WATCHDOG_RULE,
           "/etc/systemd/system.conf.d/pulumi-xen.conf": WATCHDOG,
         }
       : {}),
