@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream"
 import { setTimeout as sleep } from "node:timers/promises"
-import type { Client, ClientChannel, SFTPWrapper } from "ssh2"
+import type { Client, ClientChannel } from "ssh2"
 import { ConnectionLostError, SshError } from "./errors.ts"
 import { Slots } from "./slots.ts"
 
@@ -55,8 +55,14 @@ export class Link {
     return this.#session(this.#spare, doing, undefined, done => this.#client.exec(line, done), attach)
   }
 
-  sftp<T>(doing: string, attach: (sftp: SFTPWrapper) => T, signal?: AbortSignal): Promise<T> {
-    return this.#session(this.#slots, doing, signal, done => this.#client.sftp(done), attach)
+  /** Starts a subsystem of the host's sshd, such as `sftp`. */
+  subsystem<T>(
+    name: string,
+    doing: string,
+    attach: (channel: ClientChannel) => T,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    return this.#session(this.#slots, doing, signal, done => this.#client.subsys(name, done), attach)
   }
 
   /** A byte stream from the host to somewhere else. */
@@ -84,12 +90,12 @@ export class Link {
    * Within the limit, which a server that allows fewer sessions than sshd does lowers. sshd counts a session until
    * it has looked at everything that came with its end, so that even the only one may be refused at first.
    */
-  async #session<C extends ClientChannel | SFTPWrapper, T>(
+  async #session<T>(
     slots: Slots,
     doing: string,
     signal: AbortSignal | undefined,
-    start: (done: Done<C>) => unknown,
-    attach: (channel: C) => T,
+    start: (done: Done<ClientChannel>) => unknown,
+    attach: (channel: ClientChannel) => T,
   ): Promise<T> {
     const pauses = [20, 100, 400]
     for (;;) {
@@ -97,8 +103,7 @@ export class Link {
       const alone = slots.taken === 1
       try {
         return await this.#try(doing, start, channel => {
-          // ssh2's SFTP is an emitter like a channel; its types know the stream's events only on the latter.
-          ;(channel as ClientChannel).once("close", () => slots.release())
+          channel.once("close", () => slots.release())
           return attach(channel)
         })
       } catch (error) {

@@ -6,6 +6,7 @@ import { authHandler, type Credentials, gatherCredentials } from "./credentials.
 import { dial, timedOut } from "./dial.ts"
 import { AbortedError, ConnectError } from "./errors.ts"
 import { HostKeyVerifier } from "./hostKey.ts"
+import { keepKeys } from "./keepKeys.ts"
 import { KEEPALIVE_INTERVAL, Link } from "./link.ts"
 import type { Route } from "./route.ts"
 
@@ -79,6 +80,7 @@ async function handshake(
   const client = ssh.connection
   // node-ssh stops listening once it is ready, and an error between two listeners would end the process.
   client?.on("error", () => {})
+  if (client) keepKeys(client)
   client?.once("handshake", () => {
     try {
       verifier.settle()

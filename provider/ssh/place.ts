@@ -25,6 +25,7 @@ export const NO_DIRECTORY = 80
 export const IS_DIRECTORY = 81
 export const WRONG_SIZE = 82
 export const PART_GONE = 83
+export const WRONG_DIGEST = 84
 
 /** The shell's opening of every script here: \`$1\` is the path. */
 export const OPENING = `
@@ -33,9 +34,6 @@ dir=\${path%/*}; dir=\${dir:-/}
 [ -d "$dir" ] || exit ${NO_DIRECTORY}
 [ ! -d "$path" ] || exit ${IS_DIRECTORY}
 `
-
-/** Gives a part, whole and synced, its name for good: the directory holds it, too. */
-export const RENAME = 'mv -f "$part" "$path" && sync "$dir"'
 
 const SENTENCES: Record<UploadFailure, string> = {
   path: "a file's path is absolute, and does not end in a slash",

@@ -1,3 +1,4 @@
+import { Readable } from "node:stream"
 import type { ClientChannel } from "ssh2"
 import { Secret } from "../secret.ts"
 import type { Command } from "./command.ts"
@@ -15,6 +16,9 @@ import type { Link } from "./link.ts"
 import { MAX_OUTPUT, Output } from "./output.ts"
 import { formatCommand } from "./quote.ts"
 
+/** Within this folder a command may be fed little by little, too. */
+export type FedOptions = Omit<RunOptions, "stdin"> & { stdin?: RunOptions["stdin"] | Readable }
+
 /** Why a command is ended before its time. */
 type Interruption = "timeout" | "abort" | "output"
 
@@ -23,7 +27,7 @@ export async function run(
   link: Link,
   elevation: Elevation,
   command: Command,
-  options: RunOptions,
+  options: FedOptions,
 ): Promise<RunResult> {
   const { cwd, env = {}, signal, timeout, expect = [0] } = options
   const doing = `running \`${formatCommand(command)}\``
@@ -74,7 +78,7 @@ class Running {
   readonly #closed: Promise<void>
   #overflow: () => void = () => {}
 
-  constructor(channel: ClientChannel, elevation: Elevation, { keep = "all", onLine, stdin }: RunOptions) {
+  constructor(channel: ClientChannel, elevation: Elevation, { keep = "all", onLine, stdin }: FedOptions) {
     this.#channel = channel
     this.#elevation = elevation
     const output = (stream: "stdout" | "stderr", marked: boolean): Output =>
@@ -101,7 +105,10 @@ class Running {
         resolve()
       })
     })
-    channel.end(Buffer.concat([password(elevation), bytes(stdin)]))
+    if (stdin instanceof Readable) {
+      channel.write(password(elevation))
+      stdin.pipe(channel)
+    } else channel.end(Buffer.concat([password(elevation), bytes(stdin)]))
   }
 
   /** Waits for the end, or for what interrupts it. */

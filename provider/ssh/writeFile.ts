@@ -2,7 +2,7 @@ import { Secret } from "../secret.ts"
 import type { SshConnection } from "./connection.ts"
 import type { Connection, WriteOptions } from "./contract.ts"
 import { RemoteCommandError } from "./errors.ts"
-import { explain, OPENING, PART_PREFIX, PART_SUFFIX, parsePlace, RENAME, WRONG_SIZE } from "./place.ts"
+import { explain, OPENING, PART_PREFIX, PART_SUFFIX, parsePlace, WRONG_SIZE } from "./place.ts"
 
 /**
  * Puts a small file there in one round trip. The content travels on standard input; a connection that is cut
@@ -32,6 +32,5 @@ trap 'exit 1' HUP INT TERM
 cat >"$part" || exit 1
 [ "$(wc -c <"$part")" -eq "$2" ] || exit ${WRONG_SIZE}
 chmod "$3" "$part" || exit 1
-sync "$part" || exit 1
-${RENAME}
+sync "$part" && mv -f "$part" "$path" && sync "$dir"
 `

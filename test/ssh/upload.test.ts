@@ -15,7 +15,7 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import test from "ava"
+import test, { type ExecutionContext } from "ava"
 import { Secret } from "../../provider/secret.ts"
 import {
   AbortedError,
@@ -55,6 +55,17 @@ function place(): string {
   const path = join(directory, `place${places++}`)
   mkdirSync(path)
   return path
+}
+
+/** Another host with an empty directory, whose sshd is configured so. */
+async function elsewhere(t: ExecutionContext, ...config: string[]) {
+  const sshd = await startSshd({ config })
+  const pool = new ConnectionPool()
+  t.teardown(async () => {
+    await pool.close()
+    await sshd.stop()
+  })
+  return { sshd, host: await pool.get(sshd.target), at: place() }
 }
 
 const digest = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex")
@@ -117,6 +128,9 @@ test("a name with everything that a shell could misread is that file's name", as
   await host.writeFile(join(at, `-${name}`), "y")
   t.deepEqual(readdirSync(at).toSorted(), [`-${name}`, name].toSorted())
 })
+
+/** What runs on this machine, which is the host, too. */
+const running = (): string[] => spawnSync("ps", ["-eo", "args"]).stdout.toString().split("\n")
 
 interface Failure {
   what: string
@@ -342,17 +356,23 @@ test("an aborted upload leaves nothing behind", async t => {
   )
   t.true(error?.message.includes("kernel"))
   t.deepEqual(readdirSync(at), [])
+  t.false(running().some(line => line.includes(at)))
 })
 
-test("many who send the same at once all succeed", async t => {
-  const at = place()
+test("many who send the same at once, over several connections, all succeed", async t => {
+  const pools = [pool, new ConnectionPool(), new ConnectionPool()]
+  t.teardown(async () => void (await Promise.all(pools.slice(1).map(other => other.close()))))
+  const hosts = await Promise.all(pools.map(each => each.get(sshd.target)))
   const source = join(directory, "same")
-  const bytes = randomBytes(4 * MIB)
-  writeFileSync(source, bytes)
-  const results = await Promise.all(Array.from({ length: 5 }, () => host.upload(source, join(at, "kernel"))))
-  t.true(results.every(({ sha256 }) => sha256 === digest(bytes)))
-  t.deepEqual(readdirSync(at), ["kernel"])
-  t.true(readFileSync(join(at, "kernel")).equals(bytes))
+  for (let round = 0; round < 8; round++) {
+    const at = place()
+    const bytes = randomBytes(300_000 * (round + 1))
+    writeFileSync(source, bytes)
+    const sending = [...hosts, ...hosts].map(each => each.upload(source, join(at, "kernel")))
+    for (const { sha256 } of await Promise.all(sending)) t.is(sha256, digest(bytes))
+    t.deepEqual(readdirSync(at), ["kernel"])
+    t.true(readFileSync(join(at, "kernel")).equals(bytes))
+  }
 })
 
 test("parts that nobody has written to for an hour are swept away, younger ones stay", async t => {
@@ -397,22 +417,72 @@ test.serial("memory does not grow with the file", async t => {
   t.true(peak - before < 200 * MIB, `${(peak - before) / MIB} MiB more`)
 })
 
-test("a host without SFTP is an error that says so", async t => {
-  const bare = await startSshd({ config: ["Subsystem sftp /bin/false"] })
-  const own = new ConnectionPool()
-  t.teardown(async () => {
-    await own.close()
-    await bare.stop()
+test("an upload goes through many exchanges of keys", async t => {
+  const { sshd: busy, host, at } = await elsewhere(t, "RekeyLimit 1M", "LogLevel DEBUG1")
+  const bytes = randomBytes(12 * MIB)
+  t.is((await host.upload(bytes, join(at, "kernel"))).bytes, bytes.length)
+  t.true(readFileSync(join(at, "kernel")).equals(bytes))
+  t.true(busy.log().split("SSH2_MSG_NEWKEYS received").length > 4)
+})
+
+for (const sessions of [1, 2, 3]) {
+  test(`a host that allows ${sessions} session${sessions > 1 ? "s" : ""} at once takes many files at once`, async t => {
+    const { host, at } = await elsewhere(t, `MaxSessions ${sessions}`)
+    const files = Array.from({ length: 5 }, () => randomBytes(3 * MIB))
+    await Promise.all(files.map((bytes, index) => host.upload(bytes, join(at, `${index}`))))
+    for (const [index, bytes] of files.entries()) t.true(readFileSync(join(at, `${index}`)).equals(bytes))
+    t.is(readdirSync(at).length, files.length)
   })
+}
+
+test("more files at once than a connection has sessions all arrive", async t => {
   const at = place()
-  const error = await t.throwsAsync(
-    (await own.get(bare.target)).upload(Buffer.from("x"), join(at, "kernel")),
-    {
+  const files = Array.from({ length: 20 }, () => randomBytes(MIB))
+  await Promise.all(files.map((bytes, index) => host.upload(bytes, join(at, `${index}`))))
+  for (const [index, bytes] of files.entries()) t.true(readFileSync(join(at, `${index}`)).equals(bytes))
+  t.is(readdirSync(at).length, files.length)
+})
+
+test("what somebody else puts in the part's place while it is sent never gets the name", async t => {
+  const at = place()
+  const path = join(at, "kernel")
+  const bytes = randomBytes(24 * MIB)
+  let replaced = false
+  const onProgress = (sent: number): void => {
+    if (replaced || sent < 12 * MIB) return
+    replaced = true
+    const [part = ""] = readdirSync(at)
+    rmSync(join(at, part))
+    writeFileSync(join(at, part), "torn")
+  }
+  const result = await host.upload(bytes, path, { onProgress }).catch((error: unknown) => error)
+  t.true(replaced)
+  // It depends on when the host opened the part whether this is seen in time to begin again.
+  if (result instanceof Error) t.is((result as UploadError).kind, "digest")
+  else t.true(readFileSync(path).equals(bytes))
+  t.deepEqual(readdirSync(at), result instanceof Error ? [] : ["kernel"])
+})
+
+for (const [what, subsystem] of [
+  ["without SFTP", "/bin/false"],
+  ["whose SFTP says something else", "/bin/echo Welcome"],
+] as const) {
+  test(`a host ${what} is an error that says so`, async t => {
+    const { host: bare, at } = await elsewhere(t, `Subsystem sftp ${subsystem}`)
+    const error = await t.throwsAsync(bare.upload(Buffer.from("x"), join(at, "kernel")), {
       instanceOf: UploadError,
-    },
-  )
-  t.is(error?.kind, "unsupported")
-  t.deepEqual(readdirSync(at), [])
+    })
+    t.is(error?.kind, "unsupported")
+    t.regex(error?.message ?? "", /the host offers no SFTP\. Enable its subsystem/)
+    t.deepEqual(readdirSync(at), [])
+  })
+}
+
+test("a host whose SFTP tells no limits takes a file in pieces that every server takes", async t => {
+  const { host: old, at } = await elsewhere(t, "Subsystem sftp internal-sftp -P limits")
+  const bytes = randomBytes(5 * MIB)
+  await old.upload(bytes, join(at, "kernel"))
+  t.true(readFileSync(join(at, "kernel")).equals(bytes))
 })
 
 for (const [kind, content] of [
