@@ -4,7 +4,7 @@ export interface Row {
   /** Median of the rounds. */
   ours: number
   theirs: number
-  unit: "ms" | "s" | "MB/s"
+  unit: "ms" | "s" | "MB/s" | "MB"
   /** Ours as a multiple of theirs, so that less than 1 is better for times and more than 1 for speeds. */
   ratio: number
   goal?: string

@@ -113,7 +113,7 @@ const commands: Readonly<Record<string, (asked: Asked) => Reply | Promise<Reply>
   },
   "mem-set": ({ xen, words: [word = "", amount = ""] }) => {
     const domain = known(xen, word)
-    const memory = /^\d+[kmgt]?$/i.test(amount) ? mebibytes(amount) : Number.NaN
+    const memory = /^\d+[bkmgt]?$/i.test(amount) ? mebibytes(amount) : Number.NaN
     if (memory > domain.wanted.maxmem) throw new Refused(messages.overMaxmem(domain, memory))
     domain.memory = memory
     return said()
@@ -189,7 +189,7 @@ function known(xen: Hypervisor, word: string): Domain {
 }
 
 function mebibytes(amount: string): number {
-  const units = { k: 1 / 1024, m: 1, g: 1024, t: 1024 ** 2 }
-  const unit = /[kmgt]$/i.exec(amount)?.[0].toLowerCase() as keyof typeof units | undefined
-  return Number.parseInt(amount, 10) * units[unit ?? "k"]
+  const units = { b: 1 / 1024 ** 2, k: 1 / 1024, m: 1, g: 1024, t: 1024 ** 2 }
+  const unit = /[bkmgt]$/i.exec(amount)?.[0].toLowerCase() as keyof typeof units | undefined
+  return Number.parseInt(amount, 10) * units[unit ?? "m"]
 }

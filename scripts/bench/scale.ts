@@ -1,0 +1,140 @@
+import { createHash } from "node:crypto"
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import type { Properties } from "../../provider/rpc/value.ts"
+import { pvhKernel } from "../../test/helpers/kernels.ts"
+import type { Made } from "../../test/helpers/provider.ts"
+import { startProvider } from "../../test/helpers/providerProcess.ts"
+import { SimulatedHost } from "../../test/helpers/simulatedXen/host.ts"
+import { median, type Row, timed } from "./row.ts"
+
+const hostCount = 20
+/** Domains of all hosts: few, and ten times as many. */
+const [few, many] = [100, 1000] as const
+const rounds = 3
+/** As many as `pulumi up --parallel` has at a time by default, whatever the machine. */
+const parallel = 16
+
+/**
+ * A thousand domains on twenty simulated hosts, through one provider process: what it costs to find nothing to do, for
+ * each of a hundred domains and of a thousand, and how much memory the provider ever had.
+ */
+export async function bench(): Promise<Row[]> {
+  const memory = 1024 + (many / hostCount) * 40
+  const start = () => SimulatedHost.start({ memory, dom0Memory: 512, guests: false })
+  const hosts: SimulatedHost[] = []
+  const provider = await startProvider()
+  try {
+    for (let count = 0; count < hostCount; count++) hosts.push(await start())
+    const kernels = hosts.map(putKernel)
+    const known: Domain[] = []
+    const grow = (to: number) =>
+      inParallel(to - known.length, async at => {
+        const number = known.length === 0 ? at : at + few
+        known[number] = await create(provider.client, hosts, kernels, number)
+      })
+    const look = () => timedEach(known, domain => noOp(provider.client, domain))
+
+    await grow(few)
+    const atFew = median(await repeated(look))
+    await grow(many)
+    const atMany = median(await repeated(look))
+    const mebibytes = peakMemory(provider.child.pid!)
+    return [
+      {
+        name: `no-op of a domain (check, diff, read), one of ${many} on ${hostCount} hosts, beside one of ${few}`,
+        ours: atMany,
+        theirs: atFew,
+        unit: "ms",
+        ratio: atMany / atFew,
+        goal: "at most 1.3",
+        note: `${parallel} at a time`,
+      },
+      {
+        name: `memory of the provider with ${many} domains, at its peak`,
+        ours: mebibytes,
+        theirs: 300,
+        unit: "MB",
+        ratio: mebibytes / 300,
+        goal: "at most 1",
+        note: "beside 300 MB",
+      },
+    ]
+  } finally {
+    await provider.stop()
+    for (const host of hosts) await host[Symbol.asyncDispose]()
+  }
+}
+
+interface Domain {
+  readonly urn: string
+  readonly given: Properties
+  readonly made: Made
+}
+
+type Client = Awaited<ReturnType<typeof startProvider>>["client"]
+
+function putKernel({ store }: SimulatedHost): string {
+  const bytes = pvhKernel()
+  const digest = createHash("sha256").update(bytes).digest("hex")
+  mkdirSync(`${store}/kernels`, { recursive: true })
+  writeFileSync(`${store}/kernels/${digest}`, bytes)
+  return `/var/lib/pulumi-xen/kernels/${digest}`
+}
+
+async function create(
+  client: Client,
+  hosts: readonly SimulatedHost[],
+  kernels: readonly string[],
+  number: number,
+): Promise<Domain> {
+  const at = number % hostCount
+  const name = `www${number}`
+  const urn = `urn:pulumi:s::p::xen:index:Domain::${name}`
+  const given = {
+    connection: { ...hosts[at]!.connection },
+    name,
+    kernel: kernels[at]!,
+    memory: 16,
+    networks: [{ bridge: "xenbr0" }],
+    arguments: [`--ipv4=10.0.2.${20 + Math.floor(number / hostCount)}/24`],
+    health: { settle: 0 },
+    probation: 0,
+    autostart: false,
+  }
+  const { inputs } = await client.check(urn, given)
+  return { urn, given, made: { inputs, ...(await client.create(urn, inputs)) } }
+}
+
+/** As `pulumi up --refresh` does it for what is as it should be. */
+async function noOp(client: Client, { urn, given, made }: Domain): Promise<void> {
+  const seen = await client.read(urn, made.id, made)
+  const { inputs } = await client.check(urn, given, seen.inputs)
+  const { changes } = await client.diff(urn, made.id, seen, inputs)
+  if (changes !== "none") throw new Error(`${urn} is not as it was made: ${JSON.stringify(seen.outputs)}`)
+}
+
+async function inParallel(count: number, work: (at: number) => Promise<void>): Promise<void> {
+  let next = 0
+  const worker = async () => {
+    while (next < count) await work(next++)
+  }
+  await Promise.all(Array.from({ length: parallel }, worker))
+}
+
+/** Milliseconds for each, all of them done side by side. */
+async function timedEach<Item>(items: readonly Item[], work: (item: Item) => Promise<void>): Promise<number> {
+  const whole = await timed(() => inParallel(items.length, at => work(items[at]!)))
+  return whole / items.length
+}
+
+async function repeated(work: () => Promise<number>): Promise<number[]> {
+  const figures: number[] = []
+  for (let round = 0; round < rounds; round++) figures.push(await work())
+  return figures
+}
+
+/** VmHWM of proc(5), in MB. */
+function peakMemory(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8")
+  return (Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024) / 1e6
+}

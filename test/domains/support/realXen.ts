@@ -1,0 +1,191 @@
+import { mkdtemp, rm } from "node:fs/promises"
+import { createServer, type Server, type Socket } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { createInterface } from "node:readline"
+import type { Properties } from "../../../provider/rpc/value.ts"
+import { type TestMachine, xenMachine } from "../../helpers/lab.ts"
+import { type Made, ProviderUnderTest } from "../../helpers/provider.ts"
+import { make } from "../../unikernels/support/build.ts"
+
+export const address = "10.0.2.20"
+export const urn = "urn:pulumi:s::p::xen:index:Domain::www"
+
+/** dom0's own address, and the port there of an sshd that asks the test before it does anything. */
+const watched = { address: "10.0.2.15", to: 2222 }
+
+/** A machine of the lab that runs Xen, the provider, and hello as the domain `www`. */
+export class RealXen implements AsyncDisposable {
+  readonly machine: TestMachine
+  readonly provider: ProviderUnderTest
+  readonly #folder: string
+  readonly #kernels = new Map<string, string>()
+
+  private constructor(machine: TestMachine, provider: ProviderUnderTest, folder: string) {
+    this.machine = machine
+    this.provider = provider
+    this.#folder = folder
+  }
+
+  static async start(): Promise<RealXen> {
+    const folder = await mkdtemp(join(tmpdir(), "real-xen-"))
+    const machine = await xenMachine({ forwards: [{ address, to: 80 }, watched] })
+    return new RealXen(machine, await ProviderUnderTest.start(), folder)
+  }
+
+  get connection() {
+    const { host, port, user, hostKey, privateKeyPath } = this.machine.host
+    return { host, port, user, hostKey, privateKeyPath }
+  }
+
+  /** The path on the host of a kernel that `make VERSION=…` has built. */
+  async kernel(version: string): Promise<string> {
+    const known = this.#kernels.get(version)
+    if (known) return known
+    const dist = join(this.#folder, version)
+    await make("all", dist, { VERSION: version })
+    const inputs = { connection: this.connection, source: join(dist, "hello.xen") }
+    const made = await this.provider.create(`urn:pulumi:s::p::xen:index:Kernel::${version}`, inputs)
+    const path = made.outputs.path as string
+    this.#kernels.set(version, path)
+    return path
+  }
+
+  /** The inputs of `www`, which shows `version`; hello itself is of version 1.0.0. */
+  async given(version: string, more: Properties = {}, ...args: string[]): Promise<Properties> {
+    return {
+      connection: this.connection,
+      name: "www",
+      kernel: await this.kernel("1.0.0"),
+      networks: [{ bridge: "xenbr0" }],
+      addresses: [`${address}/24`],
+      gateways: ["10.0.2.2"],
+      arguments: [`--ipv4=${address}/24`, "--ipv4-gateway=10.0.2.2", `--version-text=${version}`, ...args],
+      health: { http: { path: "/health" }, settle: 0, timeout: 120 },
+      drain: 2,
+      probation: 2,
+      ...more,
+    }
+  }
+
+  /** Where the domain answers, from outside the machine. */
+  get url(): string {
+    return `http://127.0.0.1:${this.machine.forward(address, 80)}`
+  }
+
+  async fetch(path = "/"): Promise<string> {
+    const answer = await fetch(`${this.url}${path}`, { signal: AbortSignal.timeout(60_000) })
+    return await answer.text()
+  }
+
+  async version(): Promise<string | undefined> {
+    return /^version: (.*)$/m.exec(await this.fetch())?.[1]
+  }
+
+  /** Waits until the domain answers with a version. */
+  async serves(version: string): Promise<boolean> {
+    for (let tries = 0; tries < 120; tries++) {
+      if ((await this.version().catch(() => undefined)) === version) return true
+      await new Promise(done => setTimeout(done, 500))
+    }
+    return false
+  }
+
+  /** Names of the domains beside dom0. */
+  async domains(): Promise<string[]> {
+    const lines = (await this.machine.run("xl list | sed 1,2d")).trim().split("\n")
+    return lines
+      .map(line => line.split(/\s+/)[0] ?? "")
+      .filter(Boolean)
+      .sort()
+  }
+
+  async uuid(): Promise<string> {
+    return (await this.machine.run("xl list -v | grep '^www ' | grep -oE '[0-9a-f-]{36}'")).trim()
+  }
+
+  /** What an update leaves on the host's network when it leaves nothing behind: one port for each interface that serves. */
+  async network(): Promise<{ ports: number; leftOvers: string }> {
+    const ports = await this.machine.run("ls /sys/class/net/xenbr0/brif | grep -c '^v' || true")
+    const leftOvers = await this.machine.run(
+      "ip netns list; nft list tables; ls /sys/class/net | grep '^x[sg]' || true; bridge fdb show | grep sticky || true",
+    )
+    return { ports: Number(ports), leftOvers }
+  }
+
+  refresh = async (state: Made): Promise<Made> => ({
+    ...state,
+    ...(await this.provider.client.read(urn, state.id, state)),
+  })
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.provider[Symbol.asyncDispose]()
+    await this.machine[Symbol.asyncDispose]()
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+}
+
+/** In dom0: tells the test of each operation, and does it when the test lets it; port 10.0.2.2 is this machine's loopback. */
+const gatekeeper = (port: number) => `#!/bin/bash
+exec 3<>/dev/tcp/10.0.2.2/${port} || exit 255
+echo begin >&3
+read -r verdict <&3
+[ "$verdict" = go ] || exit 255
+bash -c "$SSH_ORIGINAL_COMMAND" 3>&-
+code=$?
+echo end >&3
+read -r verdict <&3
+exit $code
+`
+
+/**
+ * An sshd in dom0 whose every command waits for the test: each is a boundary. `strike` is called with its number, before
+ * it is done; what it returns (if anything) is called when it is done. `false`: it is not done at all.
+ */
+export class Boundaries implements AsyncDisposable {
+  readonly connection: RealXen["connection"]
+  strike: (number: number) => boolean | (() => void) = () => true
+  count = 0
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+
+  private constructor(connection: RealXen["connection"], server: Server) {
+    this.connection = connection
+    this.#server = server
+  }
+
+  static async start({ machine, connection }: RealXen): Promise<Boundaries> {
+    const server = createServer()
+    await new Promise<void>(listening => server.listen(0, "127.0.0.1", listening))
+    const { port } = server.address() as { port: number }
+    await machine.run(
+      `cat >/usr/local/sbin/gatekeeper <<'END'\n${gatekeeper(port)}END\nchmod 755 /usr/local/sbin/gatekeeper\n` +
+        `/usr/sbin/sshd -p ${watched.to} -o ForceCommand=/usr/local/sbin/gatekeeper -o PidFile=/run/watched.pid`,
+    )
+    const watchedPort = machine.forward(watched.address, watched.to)
+    const boundaries = new Boundaries({ ...connection, port: watchedPort }, server)
+    server.on("connection", socket => boundaries.#hear(socket))
+    return boundaries
+  }
+
+  #hear(socket: Socket): void {
+    this.#sockets.add(socket)
+    let then: () => void = () => {}
+    socket.on("error", () => {}).on("close", () => this.#sockets.delete(socket))
+    createInterface(socket).on("line", line => {
+      if (line === "end") {
+        then()
+        socket.end("go\n")
+        return
+      }
+      const verdict = this.strike(++this.count)
+      if (typeof verdict === "function") then = verdict
+      socket.write(verdict === false ? "no\n" : "go\n")
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy()
+    this.#server.close()
+  }
+}
