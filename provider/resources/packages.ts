@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto"
 import { planHold, planHoldRemoval } from "../host/boot/hold.ts"
+import { readFacts } from "../host/facts/probe.ts"
 import { type HostFacts, type Refusal, refusal } from "../host/index.ts"
 import { refuseUnavailable } from "../host/packages/available.ts"
 import { type PackagesRecord, planPackages, planPackagesRemoval } from "../host/packages/plan.ts"
@@ -13,6 +14,7 @@ import type { Hosts } from "./connection.ts"
 import { given } from "./given.ts"
 import { changeHost, type HostChange } from "./hostChange.ts"
 import { driftChange, lookForDrift, previewHost } from "./hostLook.ts"
+import { parseImportId } from "./importId.ts"
 import {
   checkRepositories,
   type Directories,
@@ -31,6 +33,11 @@ const outputs = {
 } as const satisfies Fields
 
 type Outputs = Known<typeof outputs>
+
+const nameList = {
+  pattern: /[A-Za-z0-9][A-Za-z0-9+._-]*(,[A-Za-z0-9][A-Za-z0-9+._-]*)*/,
+  says: "names of packages with commas between them",
+}
 
 /** A slow mirror, and another package manager that holds its lock, take their time. */
 const slowMirrors = 60
@@ -163,6 +170,23 @@ export function packages(hosts: Hosts) {
       const host = await hosts.connect(state.inputs.connection, context)
       const { facts, drift } = await lookForDrift(host, making(id, state.inputs), context)
       return { inputs: state.inputs, outputs: describe(facts, id, state.inputs, drift) }
+    },
+
+    // A set's id comes from its URN: who imports under the name that a set had finds what that set has added.
+    async import(importId, context) {
+      const { connection, name } = parseImportId(importId, "packages", nameList)
+      const names = name.split(",")
+      const host = await hosts.connect(connection, context)
+      const facts = await readFacts(host, { packages: names, signal: context.signal })
+      const absent = names.filter(one => facts.packages.installed[one] === undefined)
+      if (absent.length > 0)
+        throw new Error(
+          `${host.name} has not installed ${absent.join(", ")}: import what is there, or have it installed by an update`,
+        )
+      const id = setId(context.urn)
+      const found = names.map(one => (facts.packages.held.includes(one) ? { name: one, hold: true } : one))
+      const taken = { connection, xen: false, packages: found, repositories: [], files: [] }
+      return { id, inputs: taken, outputs: describe(facts, id, taken, []) }
     },
 
     async delete(id, state, context) {

@@ -83,8 +83,8 @@ test("one command installs all that is missing, with the file that was sent and 
     files: [{ name: "release", source: "/tmp/release.rpm", sha256 }],
   })
   const kinds = step!.actions.map(({ kind }) => kind)
-  t.deepEqual(kinds, ["upload", "run", "run", "run", "remove"])
-  const upload = step!.actions[0]!
+  t.deepEqual(kinds, ["run", "upload", "run", "run", "remove"])
+  const upload = step!.actions[1]!
   t.is(upload.kind === "upload" ? upload.sha256 : "", sha256)
   const install = step!.actions[3]!
   t.deepEqual(install.kind === "run" ? install.command.slice(2) : [], [

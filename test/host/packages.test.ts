@@ -30,7 +30,7 @@ interface Kind {
 
 /** fcntl's lock as dpkg and rpm take it, in Perl: struct flock of 64-bit Linux. */
 const fcntl = (path: string) =>
-  `exec perl -e 'use Fcntl; open(F, "+>>", "${path}") or die; fcntl(F, F_SETLK, pack("s s x4 q q i", F_WRLCK, 0, 0, 0, 0)) or die; sleep 15'`
+  `exec perl -e 'use Fcntl; open(F, "+>>", "${path}") or die; my $all = pack("s s x4 q q i", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $all) or die; sleep 15'`
 const rpmLock = fcntl("/var/lib/rpm/.rpm.lock")
 const rpm = { format: "rpm", old: "1.0-1", newer: "2.0-1", other: "px-other-1.0.rpm" } as const
 
@@ -59,8 +59,12 @@ const KINDS: readonly Kind[] = [
 
 for (const kind of KINDS) {
   const { manager, format, family, old, newer } = kind
-  const started = Promise.withResolvers<Awaited<ReturnType<typeof setUp>>>()
   let host: TestHost | undefined
+  let setting: ReturnType<typeof setUp> | undefined
+  const start = () => {
+    setting ??= setUp()
+    return setting
+  }
 
   async function setUp() {
     host = await TestHost.start(SETTINGS["systemd-networkd, static"]!)
@@ -92,18 +96,11 @@ for (const kind of KINDS) {
     return { host: own, connection, repository, want, look, reach, version, inside, leave }
   }
 
-  test.before(t => {
-    t.timeout(600_000)
-    return setUp().then(started.resolve, error => {
-      started.reject(error)
-      throw error
-    })
-  })
   test.after.always(() => host?.stop())
 
   test(`${manager}: a set is installed from a signed repository, does nothing twice, and leaves nothing`, async t => {
     t.timeout(300_000)
-    const { repository, want, look, reach, version, inside, leave } = await started.promise
+    const { repository, want, look, reach, version, inside, leave } = await start()
     const wanted = want({ name: "px-hello" })
     const state = format === "deb" ? "dpkg-query -W" : "rpm -qa | sort"
     const before = await inside(state)
@@ -136,7 +133,7 @@ for (const kind of KINDS) {
 
   test(`${manager}: a pinned version is installed, an older one too, and a held one stays what it is`, async t => {
     t.timeout(300_000)
-    const { want, look, reach, version, inside, leave } = await started.promise
+    const { want, look, reach, version, inside, leave } = await start()
     await reach(want({ name: "px-hello", version: newer }))
     t.is(await version("px-hello"), newer)
     const held = want({ name: "px-hello", version: old, hold: true })
@@ -166,9 +163,12 @@ for (const kind of KINDS) {
     t.is(await version("px-hello"), undefined)
   })
 
+  // From here on yum, which is dnf by another name, would show the same.
+  if (manager === "yum") continue
+
   test(`${manager}: an altered package is not installed, nor is one without a signature`, async t => {
     t.timeout(300_000)
-    const { connection, repository, want, look, version, inside, leave } = await started.promise
+    const { connection, repository, want, look, version, inside, leave } = await start()
     const codes = async (one: RepositoryWanted) =>
       refusePackages(await look(want()), { id: "tools", repositories: [one] }).map(({ code }) => code)
     const { key, ...unsigned } = repository
@@ -194,7 +194,7 @@ for (const kind of KINDS) {
 
   test(`${manager}: another run of a package tool is waited for, and named`, async t => {
     t.timeout(300_000)
-    const { host, want, reach, version, leave } = await started.promise
+    const { host, want, reach, version, leave } = await start()
     const holding = host.inside(["sh", "-c", kind.occupy])
     await until(
       async () => (await host.inside(["pgrep", "-x", "-f", "perl .*|sleep 15"])).stdout.trim() !== "",
@@ -211,7 +211,7 @@ for (const kind of KINDS) {
 
   test(`${manager}: a run that was killed is mended by the next one, and everything is still counted`, async t => {
     t.timeout(600_000)
-    const { host, connection, want, look, reach, version, inside, leave } = await started.promise
+    const { host, connection, want, look, reach, version, inside, leave } = await start()
     /** Cuts the power while a package's scripts run. */
     const cutOff = async (wanted: PackagesWanted) => {
       await host.inside(["touch", "/tmp/slow"])

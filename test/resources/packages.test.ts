@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
 import anyTest, { type TestFn } from "ava"
 import { failureOf, ProviderUnderTest } from "../helpers/provider.ts"
 import { startWiredHost, type WiredHost } from "../helpers/wiredHost.ts"
@@ -135,6 +138,29 @@ test("a set's life: installed with what it needs, found again, mended, and just 
   await provider.client.delete(urn, made.id, pinned)
   t.is(await wired.inside(SETTING), before)
   t.is(await wired.inside("apt-mark showhold"), "")
+})
+
+test("what is installed is imported by its names, held as it is; under its old name a set finds what it had added", async t => {
+  t.timeout(300_000)
+  const { host, port, user, hostKey, privateKeyPath } = wired.connection
+  const known = join(await mkdtemp(join(tmpdir(), "import-")), "known_hosts")
+  t.teardown(() => rm(dirname(known), { recursive: true }))
+  await writeFile(known, `[${host}]:${port} ${hostKey}\n`)
+  const id = (names: string) => `ssh://${user}@${host}:${port}/packages/${names}`
+  await using importer = await ProviderUnderTest.start()
+  await importer.client.configure({ privateKeyPath, knownHosts: [known] })
+
+  const made = await provider.create(urn, want({ packages: [{ name: "px-hello", hold: true }] }))
+  const found = await importer.client.read(urn, id("px-hello,dpkg"))
+  t.is(found.id, made.id)
+  t.like(found.inputs, { packages: [{ name: "px-hello", hold: true }, "dpkg"], xen: false })
+  t.deepEqual(found.outputs.added, ["px-hello", "px-lib"])
+
+  const absent = await failureOf(importer.client.read(urn, id("dpkg,px-nowhere")))
+  t.regex(absent.says, /has not installed px-nowhere/)
+  const odd = await failureOf(importer.client.read(urn, id("--force")))
+  t.regex(odd.says, /must be names of packages/)
+  await provider.client.delete(urn, made.id, made)
 })
 
 test("a user who may not become root is told so, and nothing is tried", async t => {

@@ -94,6 +94,10 @@ fi
 if have rpm && ! [ -s /var/lib/dpkg/status ]; then
   section rpm-broken
   rpm -q rpm >/dev/null 2>&1 || rpm -qa 2>&1 >/dev/null | grep -q . && echo "the RPM database"
+  # Looking at all packages takes a second; a run that was cut off has left its mark.
+  for one in /var/lib/pulumi-xen/packages/*.before; do
+    [ -f "$one" ] && rpm -qa --qf '%{NAME}.%{ARCH}\n' | sort | uniq -d | grep -vE '^(kernel|gpg-pubkey)' && break
+  done
   section rpm-held
   for one in /etc/dnf/plugins/versionlock.list /etc/yum/pluginconf.d/versionlock.list /etc/zypp/locks; do
     [ -r "$one" ] && cat "$one"

@@ -22,8 +22,8 @@ export async function refuseUnavailable(
     (await readFacts(connection, { depth: "full", packages: missing, signal })).packages.available
   let available = await offered()
   if (missing.some(name => available[name] === undefined)) {
-    await connection.run(["sh", "-s", "await", "600"], { stdin: PACKAGES_SH, timeout: 700_000, signal })
-    await connection.run(packageTool(manager).refresh, { timeout: 900_000, keep: "tail", signal })
+    const refresh = ["sh", "-s", "run", ...packageTool(manager).refresh]
+    await connection.run(refresh, { stdin: PACKAGES_SH, timeout: 1_800_000, keep: "tail", signal })
     available = await offered()
   }
   return missing

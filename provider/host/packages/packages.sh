@@ -63,7 +63,9 @@ keys() { rpm -q gpg-pubkey --qf '%{VERSION} %{NAME}-%{VERSION}-%{RELEASE}\n' 2>/
 verb=$1
 shift
 case $verb in
-await) await "$1" ;;
+run) # COMMAND…: when nobody else is at it
+  await 600
+  exec "$@" </dev/null ;;
 install) # ID DATABASE COMMAND…
   id=$1 database=$2
   shift 2
@@ -74,11 +76,21 @@ install) # ID DATABASE COMMAND…
   count "$id" "$database"
   [ "$code" = 0 ] && rm -f "$records/$id.before"
   exit "$code" ;;
+mend) # of rpm: a database that complains is rebuilt; of a package that is there twice, what came last stays
+  await 600
+  [ -z "$(rpm -qa 2>&1 >/dev/null)" ] || rpm --rebuilddb || exit
+  # Several kernels, and keys, are as they should be.
+  rpm -qa --qf '%{NAME}.%{ARCH}\n' | sort | uniq -d | grep -vE '^(kernel|gpg-pubkey)' | while read -r twice; do
+    rpm -q --qf '%{INSTALLTID} %{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}\n' "$twice" | sort -n | sed '$d' |
+      while read -r _ older; do rpm -e --nodeps "$older" || exit; done || exit
+  done ;;
 trust) # ID KEY FILE: what rpm believes already stays when the set goes
   [ -z "$(keys "$2")" ] || exit 0
+  await 600
   mkdir -p "$records" && echo "$2" >>"$records/$1.keys" && rpm --import "$3" ;;
 distrust) # ID KEY: if it was added for this set
   grep -qx "$2" "$records/$1.keys" 2>/dev/null || exit 0
+  await 600
   for key in $(keys "$2"); do rpm -e "$key" || exit; done
   sed -i "/^$2$/d" "$records/$1.keys"
   [ -s "$records/$1.keys" ] || rm -f "$records/$1.keys" ;;

@@ -16,7 +16,7 @@ import {
 import { keyFingerprint } from "./openpgp.ts"
 import { packageProgress } from "./progress.ts"
 import { planSending, repositoryDirectory, repositoryUrl } from "./repository/send.ts"
-import { HOLD_PACKAGES, PACKAGES_SH, type PackageTool, packageTool } from "./tools.ts"
+import { HOLD_PACKAGES, MEND, PACKAGES_SH, type PackageTool, packageTool } from "./tools.ts"
 import type { PackagesWanted, PackageWanted, RepositoryWanted } from "./wanted.ts"
 
 /** What a set has put on the host, beside the packages themselves (those are counted on the host). */
@@ -32,6 +32,11 @@ const recordName = (id: string) => `packages/${id}`
 /** A verb of packages.sh. Installing may take as long as a slow mirror does. */
 function helper(byHand: Command, verb: string, ...words: string[]): RunAction {
   return run(["sh", "-s", verb, ...words], { stdin: PACKAGES_SH, timeout: 3_600_000, byHand })
+}
+
+/** A command of the tool itself, when no other package manager is at work. */
+function inTurn(command: Command): RunAction {
+  return helper(command, "run", ...command)
 }
 
 /** Names whose versions the facts must hold for this plan. */
@@ -60,8 +65,8 @@ export function planPackages(facts: HostFacts, wanted: PackagesWanted): Plan {
       installed[name] === undefined || (version !== undefined && installed[name] !== version),
   )
   const missingFiles = files.filter(({ name }) => installed[name] === undefined)
-  // A hold would keep the tool from the very version that is wanted.
-  const stuck = tool.changesHeld ? [] : missing.filter(({ name }) => held.includes(name)).map(named)
+  // A hold keeps rpm's tools from the very version that is wanted, and apt forgets it with the change.
+  const stuck = missing.filter(({ name }) => held.includes(name)).map(named)
   const toHold = packages
     .filter(({ name, hold }) => (hold && !held.includes(name)) || stuck.includes(name))
     .map(named)
@@ -104,7 +109,12 @@ export function planPackages(facts: HostFacts, wanted: PackagesWanted): Plan {
       : []),
     ...(toRelease.length > 0 ? [releaseStep(tool, toRelease)] : []),
     ...(toHold.length > 0
-      ? [step(`Hold ${toHold.join(", ")}`, [run(tool.hold(toHold))], { undo: [run(tool.release(toHold))] })]
+      ? [
+          step(`Hold ${toHold.join(", ")}`, [inTurn(tool.hold(toHold))], {
+            undo: [inTurn(tool.release(toHold))],
+            progress: packageProgress,
+          }),
+        ]
       : []),
   ]
 }
@@ -121,14 +131,17 @@ function completed(tool: PackageTool, { packages = [], repositories = [] }: Pack
 }
 
 function releaseStep(tool: PackageTool, names: readonly string[]): Step {
-  return step(`Let upgrades have ${names.join(", ")} again`, [run(tool.release(names))])
+  return step(`Let upgrades have ${names.join(", ")} again`, [inTurn(tool.release(names))], {
+    progress: packageProgress,
+  })
 }
 
 function repairStep(tool: PackageTool, broken: readonly string[]): Step {
-  return step(`Mend a package run that was cut off (${broken.join(", ")})`, [
-    helper([], "await", "600"),
-    ...tool.repair.map(command => run(command, { env: { DEBIAN_FRONTEND: "noninteractive" } })),
-  ])
+  return step(
+    `Mend a package run that was cut off (${broken.join(", ")})`,
+    tool.repair.map(command => (command === MEND ? helper([], "mend") : inTurn(command))),
+    { progress: packageProgress },
+  )
 }
 
 function repositoryStep(
@@ -145,6 +158,7 @@ function repositoryStep(
       : "Remove package repositories",
     [...changed.map(([path, content]) => write(path, content)), ...trust, ...stale],
     {
+      progress: packageProgress,
       undo: [
         ...changed.flatMap(([path, content]) => trustKey(tool, id, path, content, "distrust")),
         ...changed.map(([path]) => remove(path)),
@@ -176,12 +190,10 @@ function installStep(
   return step(
     `Install ${names.join(", ")}`,
     [
+      ...(files.length > 0 ? [run(["mkdir", "-p", `${RECORDS}/packages`])] : []),
       ...uploads,
-      helper([], "await", "600"),
       // Lists that were never fetched know no package; those of a new repository do not exist yet.
-      ...(packages.length > 0 || refresh || repositories.length > 0
-        ? [run(tool.refresh, { timeout: 900_000 })]
-        : []),
+      ...(packages.length > 0 || refresh || repositories.length > 0 ? [inTurn(tool.refresh)] : []),
       helper(words, "install", id, tool.database, ...words),
       ...files.map(({ name }) => remove(landed(name))),
     ],

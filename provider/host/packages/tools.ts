@@ -7,6 +7,9 @@ import type { PackageWanted, RepositoryWanted } from "./wanted.ts"
 /** Sent on standard input of `sh -s`; see there. */
 export const PACKAGES_SH = readFileSync(new URL("packages.sh", import.meta.url), "utf8")
 
+/** rpm has no word for it: its database is rebuilt where it is damaged, and packages that are there twice are not any more. */
+export const MEND: Command = ["mend"]
+
 /** A package tool: how its things are spelt. All pure. */
 export interface PackageTool {
   readonly database: "dpkg" | "rpm"
@@ -22,9 +25,7 @@ export interface PackageTool {
   release(names: readonly string[]): Command
   /** The package that holding needs, where the tool cannot do it by itself. */
   readonly holdPackage?: string
-  /** Whether it changes a held package when it is told a version; else the hold must go before, and come back. */
-  readonly changesHeld: boolean
-  /** Mends a run that was cut off. */
+  /** Mends a run that was cut off; `MEND` stands for the helper's own verb. */
   readonly repair: readonly Command[]
   keyPath(repository: string): string
   /** Extension of its package files. */
@@ -37,7 +38,6 @@ const isSigned = ({ key, directory, allowUnsigned }: RepositoryWanted): boolean 
 
 const apt: PackageTool = {
   database: "dpkg",
-  changesHeld: true,
   extension: "deb",
   refresh: ["apt-get", "-q", "update", "-o", "APT::Update::Error-Mode=any"],
   install: (packages, files) => [
@@ -89,7 +89,6 @@ function rpmTool(
   return {
     ...commands,
     database: "rpm",
-    changesHeld: false,
     remove: names => ["rpm", "-e", ...names],
     extension: "rpm",
     keyPath,
@@ -110,7 +109,7 @@ function rpmTool(
         "",
       ].join("\n"),
     }),
-    repair: [["rpm", "--rebuilddb"]],
+    repair: [MEND],
   }
 }
 

@@ -84,12 +84,14 @@ END
   case $1 in px-lib | px-slow) printf '%%%%post -p /bin/sh\\n${SLOW}\\n' >> /tmp/$1.spec ;; esac
   rpmbuild --quiet --nodeps -bb --define '_rpmdir /srv/repo' --define '_build_name_fmt %%{NAME}-%%{VERSION}.rpm' /tmp/$1.spec
 }
-# Nothing else provides the shell of its scriptlet here.
-spec px-lib 1.0 'Provides: /bin/sh'
+# No host is without any package, and nothing else provides the shell of scriptlets here.
+spec px-base 1.0 'Provides: /bin/sh'
+rpm -i --nosignature /srv/repo/px-base-1.0.rpm
+spec px-lib 1.0 ''
 spec px-hello 1.0 'Requires: px-lib'
 spec px-hello 2.0 'Requires: px-lib'
-spec px-slow 1.0 'Requires: px-lib'
-spec px-slow 2.0 'Requires: px-lib'
+spec px-slow 1.0 ''
+spec px-slow 2.0 ''
 spec px-other 1.0 ''
 # What holding a package needs of dnf and of yum: the image has the plugin itself.
 spec python3-dnf-plugin-versionlock 1.0 ''

@@ -53,6 +53,7 @@ export function planSending(
     step(
       `Send ${missing.length} of the ${wanted.length} packages in ${directory.path} as the repository ${name}`,
       [
+        run(["mkdir", "-p", base]),
         ...missing.map(([file, sha256]) => upload(join(directory.path, file), `${base}/${file}`, sha256)),
         // An index of before, whose name is its digest.
         run(["rm", "-rf", `${base}/repodata`], { byHand: [] }),
