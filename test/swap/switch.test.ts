@@ -1,10 +1,10 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import test from "ava"
-import { type Port, SwitchError, settled, switchPorts } from "../../provider/host/swap/index.ts"
+import { observeFlows, type Port, SwitchError, settled, switchPorts } from "../../provider/host/swap/index.ts"
 import type { Outcome } from "./support/client.ts"
 import { answer, destroy, eventually, type Generation, generation } from "./support/domain.ts"
-import { ADDRESS4, ADDRESS6, BRIDGE, Host } from "./support/wire.ts"
+import { ADDRESS4, ADDRESS6, BRIDGE, GATEWAY4, GATEWAY6, Host, Program } from "./support/wire.ts"
 
 const name = "www"
 
@@ -179,6 +179,43 @@ test.serial("a new domain that has no port leaves the old one the address", asyn
   t.is(await answer(host, host.gateway, ADDRESS4), "1")
   t.is(await plainBridge(host), "")
 })
+
+test.serial(
+  "connections that the domains open themselves are answered during the drain, the old one's and the new one's",
+  async t => {
+    const { host, one, two } = await twoGenerations()
+    await using _ = host
+    const service = host.gateway.node("server.ts", "service")
+    await service.hears()
+    await switchPorts(host.connection, to([one], two, 30))
+    for (const { station } of [one, two, one]) {
+      // The answer about the gateway's own address must reach whoever asks.
+      await station.ip("neigh", "flush", "all")
+      for (const address of [GATEWAY4, GATEWAY6]) t.is(await answer(host, station, address), "service")
+    }
+  },
+)
+
+test.serial(
+  "datagrams stay with the old domain where it has answered before, and others go to the new one",
+  async t => {
+    const { host, one, two } = await twoGenerations()
+    await using _ = host
+    const talk = (address: string) =>
+      new Program("ip", [
+        ...["netns", "exec", host.gateway.namespace, "bash", "-c"],
+        `exec 3<>/dev/udp/${address}/80; while read -r _; do echo >&3; timeout 10 head -n 1 <&3; done`,
+      ])
+    const before = [ADDRESS4, ADDRESS6].map(talk)
+    await observeFlows(host.connection, { domain: name, ports: [one.port] })
+    for (const program of before) t.is(await program.ask(""), "1")
+    await switchPorts(host.connection, to([one], two, 30))
+    const after = [ADDRESS4, ADDRESS6].map(talk)
+    for (const program of before) t.is(await program.ask(""), "1")
+    for (const program of after) t.is(await program.ask(""), "2")
+    for (const program of [...before, ...after]) await program.end()
+  },
+)
 
 test.serial("two networks change hands together", async t => {
   const { host, one, two } = await twoGenerations()

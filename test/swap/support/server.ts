@@ -1,5 +1,6 @@
-// The domain's web server: answers each request with the number of its generation. A line on standard input is the number
+// The domain's web server: answers each request, and each datagram, with the number of its generation. A line on standard input is the number
 // of the next generation: all connections end, as those of a destroyed domain do.
+import { createSocket } from "node:dgram"
 import { createServer, type Socket } from "node:net"
 import { createInterface } from "node:readline"
 
@@ -23,6 +24,10 @@ createServer(socket => {
   socket.on("error", () => {})
   socket.on("close", () => sockets.delete(socket))
 }).listen({ port: 80, host: "::", backlog: 1024 }, () => console.log("serving"))
+
+const datagrams = createSocket("udp6")
+datagrams.on("message", (_, { address, port }) => datagrams.send(`${generation}\n`, port, address))
+datagrams.bind(80)
 
 createInterface(process.stdin).on("line", line => {
   for (const socket of sockets) socket.resetAndDestroy()
