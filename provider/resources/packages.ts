@@ -2,7 +2,7 @@ import { createHash } from "node:crypto"
 import { planHold, planHoldRemoval } from "../host/boot/hold.ts"
 import { readFacts } from "../host/facts/probe.ts"
 import { type HostFacts, type Refusal, refusal } from "../host/index.ts"
-import { refuseUnavailable } from "../host/packages/available.ts"
+import { refuseUnavailable, refuseUnknownXen } from "../host/packages/available.ts"
 import { type PackagesRecord, planPackages, planPackagesRemoval } from "../host/packages/plan.ts"
 import { refusePackages } from "../host/packages/refusals.ts"
 import { packageTool } from "../host/packages/tools.ts"
@@ -62,7 +62,11 @@ function making(id: string, from: Inputs, directories?: Directories): HostChange
   const wanted = (facts: HostFacts) => wantedOf(id, from, facts, directories)
   return {
     probe: { packages: namesOf(from) },
-    refusals: facts => [...refusePackages(facts, wanted(facts)), ...refuseShared(facts, wanted(facts))],
+    refusals: facts => [
+      ...refusePackages(facts, wanted(facts)),
+      ...refuseShared(facts, wanted(facts)),
+      ...(from.xen ? refuseUnknownXen(facts) : []),
+    ],
     // What a new repository offers is known once it is there; the package tool itself says what it lacks.
     inquire: async (host, facts, { signal }) => {
       const { packages = [], repositories = [] } = wanted(facts)

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import test from "ava"
 import type { HostFacts } from "../../provider/host/facts/types.ts"
+import { refuseUnknownXen } from "../../provider/host/packages/available.ts"
 import { KeyFormatError, keyFingerprint, sameFingerprint } from "../../provider/host/packages/openpgp.ts"
 import { planPackages, planPackagesRemoval } from "../../provider/host/packages/plan.ts"
 import { packageProgress } from "../../provider/host/packages/progress.ts"
@@ -141,6 +142,21 @@ for (const [what, wanted, code] of BAD)
       [code],
     )
   })
+
+test("a distribution whose packages nobody knows is refused in a sentence that names it", t => {
+  const os = { prettyName: "Plan 9", family: "other" } as const
+  const refusals = refusePackages(hostFacts({ os, packages: { manager: undefined as never } }), {
+    id: "a",
+    packages: [{ name: "xen" }],
+  })
+  t.deepEqual(
+    refusals.map(({ code, problem }) => [code, problem]),
+    [["os", "Plan 9 has none of apt, dnf, yum and zypper."]],
+  )
+  const [unknown] = refuseUnknownXen(hostFacts({ os }))
+  t.regex(unknown!.problem, /Which packages Xen consists of on Plan 9 is not known/)
+  t.deepEqual(refuseUnknownXen(hostFacts()), [])
+})
 
 test("fingerprints are those that gpg tells, of every kind of key", async t => {
   const home = await mkdtemp(join(tmpdir(), "pulumi-xen-gpg-"))

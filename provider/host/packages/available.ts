@@ -49,5 +49,17 @@ export function xenPackages({ os }: HostFacts): PackageWanted[] {
   return names.map(name => ({ name }))
 }
 
+/** Nobody has said what Xen is called there; without a package tool that is the first thing to say. */
+export function refuseUnknownXen(facts: HostFacts): Refusal[] {
+  if (facts.packages.manager === undefined || xenPackages(facts).length > 0) return []
+  return [
+    refusal(
+      "os",
+      `Which packages Xen consists of on ${facts.os.prettyName} is not known.`,
+      "Debian, EL and SUSE are supported; elsewhere leave out xen, and name the packages.",
+    ),
+  ]
+}
+
 /** Names that `xenPackages` may give: what the facts must hold beside Xen's own. */
 export const XEN_COMPANIONS = ["nftables"]
