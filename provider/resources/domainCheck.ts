@@ -17,7 +17,7 @@ export async function checkDomain(
   given: Partly<Inputs>,
   context: CheckContext,
 ): Promise<{ inputs?: Partial<Inputs>; failures?: Failure[] }> {
-  const failures = contradictions(given)
+  const failures = contradictions(given, context.unknown)
   if (failures.length > 0) return { failures }
   // Another resource has yet to make it; the diff shows that it is not known.
   if (sources.some(name => context.unknown.has(name)))
@@ -33,7 +33,11 @@ export async function checkDomain(
   }
 }
 
-function contradictions({ skeleton, configuration, variables, health }: Partly<Inputs>): Failure[] {
+function contradictions(
+  { skeleton, configuration, variables, health, addresses = [] }: Partly<Inputs>,
+  unknowns: ReadonlySet<string>,
+): Failure[] {
+  const asked = (["http", "tcp", "ping"] as const).filter(name => health?.[name])
   const patterns = [
     ["health.console", health?.console],
     ["health.http.body", health?.http?.body],
@@ -52,6 +56,14 @@ function contradictions({ skeleton, configuration, variables, health }: Partly<I
           {
             property: "variables",
             reason: "there are variables, but no skeleton to fill: give skeleton as well",
+          },
+        ]
+      : []),
+    ...(asked.length > 0 && addresses.length === 0 && !unknowns.has("addresses")
+      ? [
+          {
+            property: "addresses",
+            reason: `health.${asked[0]} asks the domain at its addresses, and none is given: give addresses`,
           },
         ]
       : []),

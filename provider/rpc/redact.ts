@@ -23,6 +23,9 @@ export class Redactor {
         // A private key may be repeated line by line. Short texts would strike out ordinary words.
         for (const line of [part, ...part.split("\n")])
           if (line.trim().length >= 4) this.#secrets.add(line.trim())
+        // What is given an argument may repeat its value alone.
+        const value = /^--?[\w.-]+=(.{8,})$/.exec(part)?.[1]
+        if (value !== undefined) this.#secrets.add(value)
       }
       return false
     })

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import anyTest, { type TestFn } from "ava"
+import { Secret } from "../../provider/secret.ts"
 import { pvhKernel } from "../helpers/kernels.ts"
 import { failureOf, type Made, ProviderUnderTest } from "../helpers/provider.ts"
 import { SimulatedHost } from "../helpers/simulatedXen/host.ts"
@@ -164,7 +165,7 @@ test("what xl can change on a running domain is changed without a restart", asyn
   t.deepEqual((await refreshed(more)).outputs.drift, [])
 
   const back = await provider.update(urn, more, await want("1", base))
-  t.is(back.outputs.strategy, "swap", "an interface cannot be taken away from a running unikernel")
+  t.is(back.outputs.strategy, "recreate", "an interface cannot be taken away from a running unikernel")
   t.not(await uuidOf("www"), uuid)
   t.is(back.outputs.generation, made.outputs.generation)
   await destroyed(back)
@@ -380,6 +381,45 @@ test("two domains that fit alone, and not both, are refused in the preview of th
     failed.says,
     /two takes \d+ MiB\. Of 2047 MiB, \d+ are free, and \d+ of these go to www in this update\./,
   )
+})
+
+test("a secret argument reaches the guest, and is in no preview, no error, no open state and no file for others", async t => {
+  t.timeout(300_000)
+  const secret = new Secret("--token=hunter2-hunter2")
+  const wish = await want("1", { arguments: ["--ipv4=10.0.2.20/24", secret] })
+  const told = await provider.preview(urn, wish)
+  t.notRegex(told.join("\n"), /hunter2/)
+  const failed = await failureOf(provider.create(urn, wish))
+  t.regex(
+    failed.says,
+    /not healthy/,
+    "hello names an argument that it does not know on its console, and stops",
+  )
+  t.notRegex(failed.says, /hunter2/)
+  t.true(failed.saved!.inputs.configuration instanceof Secret)
+  const { configuration, arguments: words, ...open } = failed.saved!.inputs
+  t.regex(JSON.stringify([configuration, words]), /\[secret\]/)
+  t.notRegex(JSON.stringify([open, failed.saved!.outputs, provider.engine.lines]), /hunter2/)
+  t.is(await host.inside(`grep -l hunter2 -r ${store} | xargs stat -c %a | sort -u`), "600\n")
+  t.is((await host.inside(`stat -c %a ${store}`)).trim(), "700")
+  await destroyed(failed.saved!)
+})
+
+test("a health check that has nowhere to ask is refused, and a pattern that is none", async t => {
+  const says = (more: object) =>
+    want("1", more)
+      .then(wish => provider.client.check(urn, wish))
+      .then(({ failures }) => failures.map(({ reason }) => reason))
+  t.deepEqual(await says({ addresses: [] }), [
+    "health.http asks the domain at its addresses, and none is given: give addresses",
+  ])
+  t.regex((await says({ health: { console: "(" } }))[0]!, /^health\.console is no regular expression: /)
+  t.deepEqual(await says({ skeleton: "/none.xl.in" }), [
+    "the skeleton /none.xl.in does not exist; was it built?",
+  ])
+  t.deepEqual(await says({ variables: { A: "b" } }), [
+    "there are variables, but no skeleton to fill: give skeleton as well",
+  ])
 })
 
 test("generations: the last ones stay, an earlier one serves again when it is asked for by its name", async t => {

@@ -1,4 +1,4 @@
-import { memoryFor, vifsOf, writableDisks } from "./devices.ts"
+import { memoryFor, portsOf, vifsOf, writableDisks } from "./devices.ts"
 import type { DomainFacts, StoredGeneration } from "./facts.ts"
 import type { Serving } from "./standing.ts"
 import type { DomainWanted, Strategy } from "./wanted.ts"
@@ -38,6 +38,11 @@ function obstacle(
   if (vifsOf(config).length === 0) return "it has no network interface"
   if (addresses.length === 0) return "no address of it is known (addresses)"
   if (old === undefined) return undefined
+  // A port that no other takes over would go on answering beside the new generation.
+  const key = ({ mac, bridge }: { mac: string; bridge: string }) => `${mac} ${bridge}`
+  const after = new Set(portsOf(config).map(key))
+  if (portsOf(old.generation.config).some(port => !after.has(key(port))))
+    return "an interface goes, or comes to another bridge or MAC address"
   const shared = writableDisks(config).filter(path => writableDisks(old.generation.config).includes(path))
   if (shared.length > 0) return `two generations cannot both have the writable disk ${shared.join(", ")}`
   const needed = memoryFor(config)
