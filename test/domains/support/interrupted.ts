@@ -11,13 +11,13 @@ export interface Blow {
   readonly how: "kill" | "reset" | "black hole"
 }
 
-export const blows: readonly Blow[] = [
-  { says: "the provider is killed before", how: "kill", done: false },
-  { says: "the provider is killed after", how: "kill", done: true },
-  { says: "the connection is reset before", how: "reset", done: false },
-  { says: "the connection is reset after", how: "reset", done: true },
-  { says: "the network is a black hole from", how: "black hole", done: false },
-]
+export const blows = {
+  killedBefore: { says: "the provider is killed before", how: "kill", done: false },
+  killedAfter: { says: "the provider is killed after", how: "kill", done: true },
+  resetBefore: { says: "the connection is reset before", how: "reset", done: false },
+  resetAfter: { says: "the connection is reset after", how: "reset", done: true },
+  blackHole: { says: "the network is a black hole from", how: "black hole", done: false },
+} as const satisfies Readonly<Record<string, Blow>>
 
 /** What the engine knows of the domain: nothing, or a state. */
 export type Known = Made | undefined
@@ -30,7 +30,6 @@ export type Wish = Properties | "delete"
  * and whether it was struck at all.
  */
 export async function runStruck(site: Site, known: Known, wish: Wish, blow: Blow, at: number) {
-  const before = site.host.operations.seen.length
   let struck = false
   const provider = blow.how === "kill" ? await startProvider() : await ProviderUnderTest.start()
   const strike = (number: number): boolean | undefined => {
@@ -48,12 +47,15 @@ export async function runStruck(site: Site, known: Known, wish: Wish, blow: Blow
     },
   })
   try {
-    const asked = ask(provider.client, known, wish)
+    // How a host is reached is no part of what is wanted: this run has a way of its own, the next one is not touched.
+    const connection = { ...site.host.sabotaged }
+    const from = known && { ...known, inputs: { ...known.inputs, connection } }
+    const asked = ask(provider.client, from, wish === "delete" ? wish : { ...wish, connection })
     const made = await asked.catch(async () => {
       const { saved } = await failureOf(asked)
       return saved ? ({ ...saved } satisfies Made) : known
     })
-    return { struck, known: struck && blow.how === "kill" ? known : made, operations: before }
+    return { struck, known: struck && blow.how === "kill" ? known : made }
   } finally {
     site.host.operations.restart()
     if ("child" in provider) await provider.stop(struck ? "SIGKILL" : "SIGINT")

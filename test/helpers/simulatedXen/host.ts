@@ -43,8 +43,10 @@ export class SimulatedHost implements AsyncDisposable {
   readonly operations: Operations
   readonly xen: Hypervisor
   readonly xl: Xl
-  /** The `connection` input of a resource. It leads through `saboteur`. */
+  /** The `connection` input of a resource. */
   readonly connection: { host: string; port: number; user: string; privateKeyPath: string; hostKey: string }
+  /** Another one, which leads through `saboteur`. */
+  readonly sabotaged: SimulatedHost["connection"]
 
   private constructor(parts: {
     sshd: Sshd
@@ -64,8 +66,9 @@ export class SimulatedHost implements AsyncDisposable {
     this.operations = parts.operations
     this.xen = parts.xen
     this.xl = parts.xl
-    const { host, user, keyPath: privateKeyPath, hostKey } = parts.sshd
-    this.connection = { host, port: parts.saboteur.port, user, privateKeyPath, hostKey }
+    const { host, port, user, keyPath: privateKeyPath, hostKey } = parts.sshd
+    this.connection = { host, port, user, privateKeyPath, hostKey }
+    this.sabotaged = { ...this.connection, port: parts.saboteur.port }
   }
 
   static async start(options: SimulatedHostOptions = {}): Promise<SimulatedHost> {

@@ -31,7 +31,7 @@ truncate -s 1M /root/disk.img /root/other.img`)
   for (const step of steps) {
     const quoted = step.script.replaceAll("'", "'\\''")
     const said = await machine.run(
-      `exit=0; timeout 100 sh -c '${quoted}' >/tmp/out 2>/tmp/err || exit=$?; echo $exit; base64 -w 0 /tmp/out; echo; base64 -w 0 /tmp/err; echo`,
+      `exit=0; timeout 300 sh -c '${quoted}' >/tmp/out 2>/tmp/err || exit=$?; echo $exit; base64 -w 0 /tmp/out; echo; base64 -w 0 /tmp/err; echo`,
     )
     const [exit, stdout, stderr] = said.split("\n")
     const decode = (text = "") => Buffer.from(text, "base64").toString()

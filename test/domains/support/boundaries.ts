@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from "node:timers/promises"
 import test, { type ExecutionContext } from "ava"
-import { type Blow, blows, type Known, runAgain, runStruck, type Wish } from "./support/interrupted.ts"
-import { Site } from "./support/site.ts"
+import { type Blow, type Known, runAgain, runStruck, type Wish } from "./interrupted.ts"
+import { Site } from "./site.ts"
+import { Watch } from "./watch.ts"
 
 /**
  * Every remote operation of a run is a boundary. At each the run is broken off, in every way; then the next run, undisturbed,
@@ -27,7 +27,8 @@ async function everyBoundary(
   t.true(at > least, `${does} has at least ${least} operations`)
 }
 
-for (const blow of blows) {
+/** The tests of one way to break a run off, at each of its remote operations. */
+export function testBoundaries(blow: Blow): void {
   test(`create and delete: ${blow.says} each remote operation, and the next run comes to the same end`, async t => {
     t.timeout(900_000)
     await using site = await Site.start()
@@ -60,7 +61,8 @@ for (const blow of blows) {
       const run = await runStruck(site, known, site.given(version), blow, at)
       known = await runAgain(site, run.known, site.given(version))
       await site.assertServes(t, version, story)
-      await watch.check(t, [old, version], blow, story)
+      // Who loses the connection in the time of probation, and gets another, gives the address back before the run ends.
+      await watch.check(t, [old, version], { straight: blow.how === "kill" }, story)
       return run.struck
     })
   })
@@ -93,65 +95,4 @@ for (const blow of blows) {
 function live(site: Site, version: string): Wish {
   const odd = Number(version.slice(1)) % 2
   return { ...site.given("live"), memory: odd ? 48 : 40, maxmem: 64, vcpus: odd ? 2 : 1, maxvcpus: 2 }
-}
-
-/** Asks all the time, from the other end of the host's wire, and writes down every answer. */
-class Watch implements AsyncDisposable {
-  readonly #site: Site
-  readonly #ended: Promise<void>
-  #over = false
-  #answers: { version: string; uptime: number }[] = []
-  #failures: string[] = []
-
-  constructor(site: Site) {
-    this.#site = site
-    this.#ended = this.#ask()
-  }
-
-  async #ask(): Promise<void> {
-    while (!this.#over) {
-      await this.#site.answer().then(
-        answer => this.#answers.push(answer),
-        error => this.#failures.push(String(error)),
-      )
-      await sleep(100)
-    }
-  }
-
-  begin(): void {
-    this.#answers = []
-    this.#failures = []
-  }
-
-  /**
-   * None failed, and none of the versions was started anew. Only who loses the connection in the time of probation, and has
-   * another one, gives the address back to the old version before it ends.
-   */
-  async check(t: ExecutionContext, versions: readonly string[], blow: Blow, story: string): Promise<void> {
-    t.deepEqual(this.#failures, [], story)
-    const seen = this.#answers.map(({ version }) => version)
-    t.true(
-      seen.every(version => versions.includes(version)),
-      `${story}: ${seen}`,
-    )
-    if (blow.how === "kill")
-      t.deepEqual(
-        seen,
-        seen.toSorted((a, b) => versions.indexOf(a) - versions.indexOf(b)),
-        story,
-      )
-    for (const version of versions) {
-      const uptimes = this.#answers.filter(answer => answer.version === version).map(({ uptime }) => uptime)
-      t.deepEqual(
-        uptimes,
-        uptimes.toSorted((a, b) => a - b),
-        `${story}: ${version} was not started anew`,
-      )
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#over = true
-    await this.#ended
-  }
 }

@@ -1,0 +1,69 @@
+import { setTimeout as sleep } from "node:timers/promises"
+import type { ExecutionContext } from "ava"
+import type { Site } from "./site.ts"
+
+/** Asks all the time, from the other end of the host's wire, and writes down every answer. */
+export class Watch implements AsyncDisposable {
+  readonly #site: Site
+  readonly #ended: Promise<void>
+  #over = false
+  #answers: { version: string; uptime: number }[] = []
+  #failures: string[] = []
+
+  constructor(site: Site) {
+    this.#site = site
+    this.#ended = this.#ask()
+  }
+
+  async #ask(): Promise<void> {
+    while (!this.#over) {
+      await this.#site.answer().then(
+        answer => this.#answers.push(answer),
+        error => this.#failures.push(String(error)),
+      )
+      await sleep(100)
+    }
+  }
+
+  begin(): void {
+    this.#answers = []
+    this.#failures = []
+  }
+
+  /**
+   * None failed, and none of the versions was started anew. `straight`: once the new version has answered, the old one
+   * does not any more.
+   */
+  async check(
+    t: ExecutionContext,
+    versions: readonly string[],
+    { straight }: { straight: boolean },
+    story: string,
+  ): Promise<void> {
+    t.deepEqual(this.#failures, [], story)
+    const seen = this.#answers.map(({ version }) => version)
+    t.true(
+      seen.every(version => versions.includes(version)),
+      `${story}: ${seen}`,
+    )
+    if (straight)
+      t.deepEqual(
+        seen,
+        seen.toSorted((a, b) => versions.indexOf(a) - versions.indexOf(b)),
+        story,
+      )
+    for (const version of versions) {
+      const uptimes = this.#answers.filter(answer => answer.version === version).map(({ uptime }) => uptime)
+      t.deepEqual(
+        uptimes,
+        uptimes.toSorted((a, b) => a - b),
+        `${story}: ${version} was not started anew`,
+      )
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#over = true
+    await this.#ended
+  }
+}
