@@ -4,7 +4,7 @@ import { join } from "node:path"
 import test from "ava"
 import { type TestMachine, xenMachine } from "../helpers/lab.ts"
 import { make, newFolder, removeFolder } from "./support/build.ts"
-import { consoleOf, create, put, stateOf, waitFor } from "./support/domains.ts"
+import { consoleOf, create, put, start, stateOf, waitFor } from "./support/domains.ts"
 import { load } from "./support/requests.ts"
 
 const address = "10.0.2.20"
@@ -74,7 +74,7 @@ test.serial(
   async t => {
     name = "hello"
     await put(machine, join(folder, "hello.xl"), "/root/hello.xl")
-    await machine.run("cd /root && xl create hello.xl")
+    await start(machine, "hello.xl")
     await waitFor(machine, `grep -q 'dhcp: address' ${log()}`)
     const [, leased] = /dhcp: address (\S+)/.exec(await consoleOf(machine, name))!
     t.is(await machine.run(`curl -sf -m 5 http://${leased}/health`), "ok\n")
@@ -97,6 +97,8 @@ const failures: [string, string, (name: string) => string][] = [
     name => `! xl domid ${name} 2>/dev/null`,
   ],
   ["crash", "crashes, and is kept for a look at it", name => `xl list ${name} | grep -q -e '---sc-'`],
+  ["hang", "runs on and never serves", name => `xl list ${name} | grep -q -e '[r-][b-]----'`],
+  ["mute", "boots and never answers", () => `grep -q '^address: ' ${log()}`],
 ]
 
 for (const [how, what, seen] of failures) {
@@ -107,6 +109,17 @@ for (const [how, what, seen] of failures) {
     await t.notThrowsAsync(machine.run(`! ${health}`))
     const said = await consoleOf(machine, name)
     t.notRegex(said, /serving/)
-    if (how === "crash") t.regex(said, /fault 14 .* rip 0x1[0-9a-f]{5}/)
+    if (how === "crash") t.regex(said, /fault at rip 0x1[0-9a-f]{5} \(error 0x2, cr2 0x10000000000\)/)
   })
 }
+
+test.serial("it does not serve before --start-delay is over, and serves then", async t => {
+  const uptime = async () => Number.parseFloat(await machine.run("cat /proc/uptime"))
+  await create(machine, { name, mac, args: `${fixed} --start-delay=30000` })
+  await waitFor(machine, `grep -q '^address: ' ${log()}`)
+  const booted = await uptime()
+  await waitFor(machine, `grep -q serving ${log()}`)
+  const waited = (await uptime()) - booted
+  t.true(waited > 15, `${waited} s`) // it had begun to wait before the console was read
+  await waitFor(machine, health)
+})

@@ -79,14 +79,6 @@ test("the first page tells name, version, build, uptime and requests", async t =
   t.regex(body, /^name: hello\nversion: v "1"\nbuild: [0-9a-f]{40}\nuptime: \d+\.\d{3} s\nrequests: 1\n$/)
 })
 
-test("the first page is JSON for those who accept it", async t => {
-  const { body, head } = await ask(`GET / HTTP/1.1\r\n${host}Accept: application/json\r\n\r\n`.repeat(2))
-  t.regex(head, /Content-Type: application\/json\r\n/)
-  const page = JSON.parse(body)
-  t.is(page.version, 'v "1"')
-  t.is(page.requests, 2)
-})
-
 test("the disk's digest is that of its bytes", async t => {
   const expected = createHash("sha256").update("x".repeat(100_000)).digest("hex")
   const { body } = await ask(`GET /disk HTTP/1.1\r\n${host}\r\n`)

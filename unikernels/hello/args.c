@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-struct options options = {.name = NAME, .version_text = VERSION};
+struct options options = {.name = NAME, .version_text = VERSION, .fail = ""};
 
 /* Cuts the next word off the line, its quotes removed; NULL at the end. */
 static char *next_word(char **line) {
@@ -22,54 +22,43 @@ static char *next_word(char **line) {
     return word;
 }
 
-/* A decimal number of at most `limit`, followed by `end`; moves past both. */
-static bool number(const char **at, uint64_t limit, char end, uint64_t *value) {
-    const char *digit = *at;
-    for (*value = 0; *digit >= '0' && *digit <= '9' && *value <= limit; digit++) *value = *value * 10 + (uint64_t)(*digit - '0');
-    if (digit == *at || *value > limit || *digit != end) return false;
-    *at = digit + (end != 0);
-    return true;
+bool number(const char **text, unsigned base, uint64_t limit, uint64_t *value) {
+    static const char digits[] = "0123456789abcdef";
+    const char *start = *text, *digit;
+    for (*value = 0; **text && *value <= limit && (digit = strchr(digits, **text)) && digit < digits + base; ++*text)
+        *value = *value * base + (uint64_t)(digit - digits);
+    return *text > start && *value <= limit;
 }
 
-static bool ipv4(const char *text, bool with_prefix, uint32_t *address, uint32_t *mask) {
-    *address = 0;
+/* An address, with its prefix if there is a mask to be made of it. */
+static bool ipv4(const char *text, uint32_t *address, uint32_t *mask) {
     uint64_t part;
     for (int i = 0; i < 4; i++) {
-        if (!number(&text, 255, i < 3 ? '.' : with_prefix ? '/' : 0, &part)) return false;
+        if ((i && *text++ != '.') || !number(&text, 10, 255, &part)) return false;
         *address = *address << 8 | (uint32_t)part;
     }
-    if (with_prefix && !number(&text, 32, 0, &part)) return false;
-    if (with_prefix) *mask = part ? ~0u << (32 - part) : 0;
-    return *address != 0 && *address >> 28 < 14; /* neither 0.0.0.0 nor a group */
-}
-
-static bool fail(const char *how) {
-    static const char *const names[] = {"", "exit", "crash", "hang", "mute"};
-    for (unsigned i = FAIL_EXIT; i <= FAIL_MUTE; i++)
-        if (strcmp(how, names[i]) == 0) return options.fail = i, true;
-    return false;
+    if (mask) {
+        if (*text++ != '/' || !number(&text, 10, 32, &part)) return false;
+        *mask = part ? ~0u << (32 - part) : 0;
+    }
+    return *text == 0 && *address != 0 && *address >> 28 < 14; /* neither 0.0.0.0 nor a group */
 }
 
 static bool take(const char *key, const char *value) {
-    uint32_t unused;
-    if (strcmp(key, "--ipv4") == 0) return ipv4(value, true, &options.address, &options.mask);
-    if (strcmp(key, "--ipv4-gateway") == 0) return ipv4(value, false, &options.gateway, &unused);
-    if (strcmp(key, "--fail") == 0) return fail(value);
-    if (strcmp(key, "--start-delay") == 0) {
-        bool good = number(&value, 86400000, 0, &options.start_delay);
-        options.start_delay *= 1000000;
-        return good;
-    }
-    if (strcmp(key, "--version-text") != 0 || strlen(value) >= sizeof options.version_text) return false;
-    memcpy(options.version_text, value, strlen(value) + 1);
-    return true;
+    if (strcmp(key, "--ipv4") == 0) return ipv4(value, &options.address, &options.mask);
+    if (strcmp(key, "--ipv4-gateway") == 0) return ipv4(value, &options.gateway, NULL);
+    if (strcmp(key, "--start-delay") == 0) return number(&value, 10, 86400000, &options.start_delay) && *value == 0;
+    if (strcmp(key, "--version-text") == 0) return options.version_text = value, strlen(value) < 64;
+    if (strcmp(key, "--fail") != 0) return false;
+    options.fail = value;
+    return strcmp(value, "exit") == 0 || strcmp(value, "crash") == 0 || strcmp(value, "hang") == 0 || strcmp(value, "mute") == 0;
 }
 
 const char *options_parse(char *line) {
-    static char complaint[200];
+    static char complaint[300];
     bool begun = false;
     for (char *word; (word = next_word(&line));) {
-        begun = begun || strncmp(word, "--", 2) == 0;
+        begun |= word[0] == '-' && word[1] == '-';
         if (!begun) continue;
         char *value = strchr(word, '=');
         if (value) *value++ = 0;

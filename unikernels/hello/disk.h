@@ -4,17 +4,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DISK_CHUNK (11 * 4096) /* as much as one request of the block protocol without indirect segments holds */
-#define DISK_SLOTS 8           /* requests under way at once */
+#define DISK_CHUNK (11 * 4096) /* as much as one request of the block protocol holds without indirect segments */
 
-/* Provided by blkfront.c. */
-uint64_t disk_size(void);                                       /* bytes; 0: there is no disk */
-void disk_read(unsigned slot, uint64_t offset, size_t size);    /* starts it; the slot is free or done */
-const uint8_t *disk_done(unsigned slot, bool *failed);          /* NULL: not yet; `failed` is set if it did */
+/* Provided by blkfront.c: one request at a time. */
+uint64_t disk_size(void);                       /* bytes; 0: there is no disk */
+void disk_read(uint64_t offset, size_t size);   /* starts it */
+const uint8_t *disk_done(bool *failed);         /* the bytes, or what there is when it failed; NULL: not yet */
 
 /* Offered to http.c and main.c. */
-void disk_hash(void);      /* begins, unless it is under way; the end is told to http_disk */
-bool disk_work(void);      /* a slice of it; true: call again at once */
-
-/* Provided by http.c; digest NULL: the disk could not be read. */
-void http_disk(const uint8_t *digest, uint64_t size);
+enum disk_state { DISK_IDLE, DISK_READING, DISK_READ, DISK_FAILED };
+enum disk_state disk_digest(uint8_t digest[32]); /* starts it; asked again when `tcp_wake` says that there is news */
+bool disk_work(void);                            /* a slice of it; true: call again at once */

@@ -10,22 +10,19 @@ static bool taken;
 
 port_t event_alloc(domid_t peer) {
     evtchn_alloc_unbound_t request = {.dom = DOMID_SELF, .remote_dom = peer};
-    hypercall(__HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound, (long)&request, 0);
+    hypercall(__HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound, &request, 0);
     return request.port;
 }
 
 void event_listen(port_t port) { ports[port_count++] = port; }
 
-void event_notify(port_t port) {
-    evtchn_send_t request = {.port = port};
-    hypercall(__HYPERVISOR_event_channel_op, EVTCHNOP_send, (long)&request, 0);
-}
+void event_notify(port_t port) { hypercall(__HYPERVISOR_event_channel_op, EVTCHNOP_send, &(evtchn_send_t){port}, 0); }
 
 /* Callers clear nothing: pending bits are cleared here, before the caller looks at its rings, so none is missed. */
 void event_wait(uint64_t deadline) {
-    struct sched_poll poll = {.nr_ports = port_count, .timeout = deadline == UINT64_MAX ? 0 : deadline};
+    struct sched_poll poll = {.nr_ports = port_count, .timeout = deadline == NEVER ? 0 : deadline};
     set_xen_guest_handle(poll.ports, ports);
-    if (deadline > clock_now()) hypercall(__HYPERVISOR_sched_op, SCHEDOP_poll, (long)&poll, 0);
+    if (deadline > clock_now()) hypercall(__HYPERVISOR_sched_op, SCHEDOP_poll, &poll, 0);
     for (unsigned i = 0; i < port_count; i++) {
         uint64_t bit = 1ul << ports[i] % 64;
         if (__atomic_fetch_and(&shared_info->evtchn_pending[ports[i] / 64], ~bit, __ATOMIC_SEQ_CST) & bit) taken = true;
@@ -54,7 +51,6 @@ uint64_t clock_now(void) {
 }
 
 void stop(unsigned reason) {
-    struct sched_shutdown request = {.reason = reason};
-    console_flush(1000000000);
-    for (;;) hypercall(__HYPERVISOR_sched_op, SCHEDOP_shutdown, (long)&request, 0);
+    console_flush(clock_now() + SECOND);
+    for (;;) hypercall(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &(struct sched_shutdown){reason}, 0);
 }

@@ -19,8 +19,8 @@ void *memset(void *to, int byte, size_t size) {
 }
 
 void *memmove(void *to, const void *from, size_t size) {
-    if ((uintptr_t)to - (uintptr_t)from >= size) return memcpy(to, from, size);
-    for (uint8_t *a = to; size--;) a[size] = ((const uint8_t *)from)[size];
+    if (to <= from) return memcpy(to, from, size); /* it copies upwards */
+    while (size--) ((uint8_t *)to)[size] = ((const uint8_t *)from)[size];
     return to;
 }
 
@@ -31,49 +31,48 @@ int memcmp(const void *a, const void *b, size_t size) {
     return 0;
 }
 
-void *memchr(const void *text, int byte, size_t size) {
-    for (const uint8_t *at = text; size--; at++)
-        if (*at == (uint8_t)byte) return (void *)at;
-    return NULL;
-}
-
 size_t strlen(const char *text) {
     size_t size = 0;
     while (text[size]) size++;
     return size;
 }
 
-char *strchr(const char *text, int byte) { return memchr(text, byte, strlen(text) + 1); }
-
-int strncmp(const char *a, const char *b, size_t size) {
-    for (; size && *a && *a == *b; a++, b++, size--) {}
-    return size ? (uint8_t)*a - (uint8_t)*b : 0;
+int strcmp(const char *a, const char *b) {
+    while (*a && *a == *b) a++, b++;
+    return (uint8_t)*a - (uint8_t)*b;
 }
 
-int strcmp(const char *a, const char *b) { return strncmp(a, b, SIZE_MAX); }
+char *strchr(const char *text, int byte) {
+    while (*text && *text != (char)byte) text++;
+    return *text == (char)byte ? (char *)text : NULL;
+}
+
+char *strstr(const char *text, const char *word) {
+    size_t length = strlen(word);
+    for (size_t left = strlen(text); left >= length; text++, left--)
+        if (memcmp(text, word, length) == 0) return (char *)text;
+    return NULL;
+}
 
 /* %s %u %x with an optional 0-padded width and an optional l. */
 int vsnprintf(char *out, size_t room, const char *format, va_list values) {
     size_t size = 0;
     for (; *format; format++) {
-        char digits[24], *text = digits + sizeof digits - 1;
-        size_t width = 0, length = 1;
+        char digits[24], *end = digits + sizeof digits, *text = end;
         if (*format != '%') {
-            *text = *format;
+            *--text = *format;
+        } else if (*++format == 's') {
+            text = va_arg(values, char *);
+            end = text + strlen(text);
         } else {
-            if (*++format == '0') width = (size_t)(*++format - '0'), format++;
+            char *start = end;
+            if (*format == '0') start -= *++format - '0', format++;
             bool wide = *format == 'l' && *++format;
-            if (*format == 's') {
-                text = va_arg(values, char *);
-                length = strlen(text);
-            } else {
-                uint64_t value = wide ? va_arg(values, uint64_t) : va_arg(values, uint32_t), base = *format == 'x' ? 16 : 10;
-                length = 0;
-                do *--text = "0123456789abcdef"[value % base], length++;
-                while ((value /= base) || length < width);
-            }
+            uint64_t value = wide ? va_arg(values, uint64_t) : va_arg(values, uint32_t), base = *format == 'x' ? 16 : 10;
+            do *--text = "0123456789abcdef"[value % base];
+            while ((value /= base) || text > start);
         }
-        for (; length--; text++, size++)
+        for (; text < end; text++, size++)
             if (size + 1 < room) out[size] = *text;
     }
     if (room) out[size < room ? size : room - 1] = 0;

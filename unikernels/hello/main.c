@@ -1,6 +1,5 @@
 /* hello: from the first instruction in C to the event loop. Boot, tell each step on the console, serve until told to stop. */
 #include "disk.h"
-#include "net.h"
 #include "options.h"
 #include "sha256.h"
 #include "xen.h"
@@ -28,22 +27,19 @@ static void cpuid(uint32_t leaf, uint32_t r[4]) {
 /* The hypercall page: Xen fills it when its address is written to the register that CPUID names. */
 static void hypercalls_start(void) {
     uint32_t base = XEN_CPUID_FIRST_LEAF, r[4];
-    for (;; base += 0x100) {
-        cpuid(base, r);
-        if (r[1] == XEN_CPUID_SIGNATURE_EBX && r[2] == XEN_CPUID_SIGNATURE_ECX && r[3] == XEN_CPUID_SIGNATURE_EDX) break;
-    }
+    for (cpuid(base, r); r[1] != XEN_CPUID_SIGNATURE_EBX || r[2] != XEN_CPUID_SIGNATURE_ECX; cpuid(base, r)) base += 0x100;
     cpuid(base + 2, r);
     __asm__ volatile("wrmsr" ::"a"((uint32_t)(uintptr_t)hypercall_page), "d"(0), "c"(r[1]));
 }
 
 static void map(unsigned space, unsigned index, const void *where) {
     xen_add_to_physmap_t request = {.domid = DOMID_SELF, .space = space, .idx = index, .gpfn = (uintptr_t)where / PAGE};
-    hypercall(__HYPERVISOR_memory_op, XENMEM_add_to_physmap, (long)&request, 0);
+    hypercall(__HYPERVISOR_memory_op, XENMEM_add_to_physmap, &request, 0);
 }
 
 uint64_t hvm_param(unsigned index) {
     struct xen_hvm_param request = {.domid = DOMID_SELF, .index = index};
-    return hypercall(__HYPERVISOR_hvm_op, HVMOP_get_param, (long)&request, 0) == 0 ? request.value : 0;
+    return hypercall(__HYPERVISOR_hvm_op, HVMOP_get_param, &request, 0) == 0 ? request.value : 0;
 }
 
 grant_ref_t grant(domid_t peer, const void *page, bool readonly) {
@@ -55,7 +51,7 @@ grant_ref_t grant(domid_t peer, const void *page, bool readonly) {
     return next++;
 }
 
-/* An HVM machine also emulates its disks and network cards; unplugged, only ours are left (docs/misc/hvm-emulated-unplug.pandoc). */
+/* An HVM machine also emulates its disks and network cards; unplugged, only ours are left: docs/misc/hvm-emulated-unplug.pandoc */
 static void unplug_emulated(void) {
     uint16_t magic;
     __asm__ volatile("inw %1, %0" : "=a"(magic) : "Nd"((uint16_t)0x10));
@@ -79,7 +75,7 @@ static void boot(uint32_t record, bool multiboot) {
     static char line[1024];
     const struct multiboot_info *info = (const void *)(uintptr_t)record;
     const struct hvm_start_info *start = (const void *)(uintptr_t)record;
-    uint64_t text = multiboot ? info->flags & 4 ? info->cmdline : 0 : start->cmdline_paddr;
+    uint64_t text = !multiboot ? start->cmdline_paddr : info->flags & 4 ? info->cmdline : 0;
     if (text) snprintf(line, sizeof line, "%s", (const char *)text);
 
     traps_start();
@@ -87,9 +83,9 @@ static void boot(uint32_t record, bool multiboot) {
     map(XENMAPSPACE_shared_info, 0, shared_info);
     for (unsigned i = 0; i < GRANT_FRAMES; i++) map(XENMAPSPACE_grant_table, i, grants + i * (PAGE / sizeof *grants));
     console_start();
-    long version = hypercall(__HYPERVISOR_xen_version, XENVER_version, 0, 0);
+    uint32_t version = (uint32_t)hypercall(__HYPERVISOR_xen_version, XENVER_version, NULL, 0);
     log_line("hello " VERSION " (build " BUILD_ID ")");
-    log_line("boot: %s, Xen %u.%u", multiboot ? "multiboot (HVM)" : "PVH", (unsigned)version >> 16, (unsigned)version & 0xffff);
+    log_line("boot: %s, Xen %u.%u", multiboot ? "multiboot (HVM)" : "PVH", version >> 16, version & 0xffff);
     if (multiboot) unplug_emulated();
     log_line("arguments: %s", line);
     const char *complaint = options_parse(line);
@@ -98,31 +94,22 @@ static void boot(uint32_t record, bool multiboot) {
     stop(SHUTDOWN_poweroff); /* as a MirageOS unikernel stops when it cannot read its arguments */
 }
 
-static void misbehave(void) {
-    if (options.fail == FAIL_EXIT) {
-        log_line("fail: exit, as asked");
-        stop(SHUTDOWN_poweroff);
-    }
-    if (options.fail == FAIL_CRASH) {
-        log_line("fail: crash, as asked");
-        *(volatile int *)(1ul << 40) = 0; /* not mapped */
-    }
-    if (options.fail == FAIL_HANG) {
-        log_line("fail: hang, as asked");
+static void misbehave(const char *how) {
+    if (*how) log_line("fail: %s, as asked", how);
+    if (strcmp(how, "exit") == 0) stop(SHUTDOWN_poweroff);
+    if (strcmp(how, "crash") == 0) *(volatile int *)(1ul << 40) = 0; /* not mapped */
+    if (strcmp(how, "hang") == 0)
         for (;;) __asm__ volatile("pause");
-    }
-    if (options.fail == FAIL_MUTE) log_line("fail: mute, as asked");
 }
 
 /* control/shutdown (docs/misc/xenstore-paths.pandoc): taken by writing it empty. Returns the reason, or -1. */
 static int asked_to_stop(void) {
-    char how[16];
-    if (!xenstore_read("control/shutdown", how, sizeof how) || !how[0]) return -1;
-    int reason = strcmp(how, "reboot") == 0 ? SHUTDOWN_reboot
-                 : strcmp(how, "poweroff") == 0 || strcmp(how, "halt") == 0 ? SHUTDOWN_poweroff : -1;
+    const char *how = xenstore_read("control", "shutdown");
+    if (!how || !*how) return -1;
     log_line("control/shutdown: %s", how);
-    xenstore_write("control/shutdown", "");
-    return reason;
+    bool reboot = strcmp(how, "reboot") == 0, off = strcmp(how, "poweroff") == 0 || strcmp(how, "halt") == 0;
+    xenstore_write("control", "shutdown", "");
+    return reboot ? SHUTDOWN_reboot : off ? SHUTDOWN_poweroff : -1;
 }
 
 static void loop(uint64_t silent_until) {
@@ -143,31 +130,32 @@ static void loop(uint64_t silent_until) {
             stop((unsigned)reason);
         }
         uint64_t due = begun ? net_timers(clock_now()) : silent_until;
-        if (due > stop_by) due = stop_by;
-        event_sleep(busy ? 0 : due);
+        event_sleep(busy ? 0 : due < stop_by ? due : stop_by);
     }
 }
 
 void main(uint32_t record, bool multiboot) {
+    static char name[64];
     boot(record, multiboot);
     uint64_t booted = clock_now();
     xenstore_start();
-    char name[sizeof options.name];
-    if (xenstore_read("name", name, sizeof name)) memcpy(options.name, name, sizeof name);
-    xenstore_write("control/feature-poweroff", "1");
-    xenstore_write("control/feature-reboot", "1");
-    xenstore_watch("control/shutdown");
+    const char *text = xenstore_read("", "name");
+    if (text) snprintf(name, sizeof name, "%s", text), options.name = name;
+    xenstore_write("control", "feature-poweroff", "1");
+    xenstore_write("control", "feature-reboot", "1");
+    xenstore_watch("control", "shutdown");
     log_line("name: %s", options.name);
-    misbehave();
+    misbehave(options.fail);
     if (!netfront_start()) {
         log_line("network: this domain has no vif; give it one, as vif = [ 'bridge=xenbr0' ]");
         stop(SHUTDOWN_poweroff);
     }
-    log_line("network: %02x:%02x:%02x:%02x:%02x:%02x", net.mac[0], net.mac[1], net.mac[2], net.mac[3], net.mac[4], net.mac[5]);
+    const uint8_t *mac = net.mac;
+    log_line("network: %02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
     if (blkfront_start()) log_line("disk: %lu bytes", disk_size());
     net.address = options.address, net.mask = options.mask, net.gateway = options.gateway;
     gather_entropy();
-    if (!net.address) log_line("address: asking DHCP");
-    else log_line("address: %u.%u.%u.%u", net.address >> 24, net.address >> 16 & 255, net.address >> 8 & 255, net.address & 255);
-    loop(options.fail == FAIL_MUTE ? NEVER : booted + options.start_delay);
+    if (net.address) log_line("address: %u.%u.%u.%u", DOTTED(net.address));
+    else log_line("address: asking DHCP");
+    loop(strcmp(options.fail, "mute") == 0 ? NEVER : booted + options.start_delay * MS);
 }

@@ -4,7 +4,10 @@
 #include <string.h>
 
 struct net net;
+const struct peer everyone = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, 0xffffffff};
 
+/* Every field of a header is bytes, so it lies over a frame at any alignment, without padding. */
+struct ethernet { uint8_t to[6], from[6]; be16 type; };
 static uint8_t frame[FRAME_SIZE]; /* one packet is made at a time, here */
 
 uint8_t *eth_payload(void) { return frame + sizeof(struct ethernet); }

@@ -1,4 +1,4 @@
-/* The network stack: portable C that knows nothing of Xen. Its whole environment is `net_*` below. */
+/* The network stack: portable C that knows nothing of Xen. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 #define SECOND (1000 * MS)
 #define NEVER UINT64_MAX
 
-/* --- What the stack needs from below: provided by main.c and netfront.c, or by posix/ on Linux. --- */
+/* --- What the stack needs from below: provided by the Xen side, or by posix/ on Linux. --- */
 void eth_send(const uint8_t *frame, size_t size); /* may drop, as Ethernet may */
 uint64_t clock_now(void);
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -33,38 +33,34 @@ typedef struct { uint8_t bytes[2]; } be16;
 typedef struct { uint8_t bytes[4]; } be32;
 static inline uint16_t get16(be16 v) { return (uint16_t)(v.bytes[0] << 8 | v.bytes[1]); }
 static inline uint32_t get32(be32 v) {
-    return (uint32_t)v.bytes[0] << 24 | (uint32_t)v.bytes[1] << 16 | (uint32_t)v.bytes[2] << 8 | v.bytes[3];
+    return (uint32_t)v.bytes[0] << 24 | (uint32_t)(v.bytes[1] << 16 | v.bytes[2] << 8 | v.bytes[3]);
 }
 static inline be16 put16(size_t v) { return (be16){{(uint8_t)(v >> 8), (uint8_t)v}}; }
-static inline be32 put32(uint32_t v) {
-    return (be32){{(uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v}};
-}
-
-/* Every field is bytes, so these lie over a frame at any alignment, without padding. */
-struct ethernet { uint8_t to[6], from[6]; be16 type; };
-struct arp { be16 hardware, protocol; uint8_t sizes[2]; be16 operation; uint8_t from[6]; be32 from_ip; uint8_t to[6]; be32 to_ip; };
-struct ipv4 { uint8_t version, service; be16 size, id, fragment; uint8_t ttl, protocol; be16 checksum; be32 from, to; };
+static inline be32 put32(uint32_t v) { return (be32){{(uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v}}; }
+#define DOTTED(address) (address) >> 24, (address) >> 16 & 255, (address) >> 8 & 255, (address) & 255 /* for %u.%u.%u.%u */
 
 /* What is known of where a packet came from; an answer goes back the way the question came. */
 struct peer { uint8_t mac[6]; uint32_t address; };
+extern const struct peer everyone;
 
-enum { ICMP = 1, TCP = 6, UDP = 17 };
-uint32_t checksum_add(uint32_t sum, const void *data, size_t size);
-uint16_t checksum_end(uint32_t sum); /* 0 over a packet that holds its own correct checksum */
-uint32_t checksum_pseudo(uint32_t from, uint32_t to, uint8_t protocol, size_t size);
+uint8_t *eth_payload(void);
+void eth_frame_send(const uint8_t to[6], uint16_t type, size_t payload);
+uint32_t net_random(const void *about, size_t size); /* the same for the same `about`, but not to be guessed */
 
-uint8_t *ip_payload(void); /* where the next packet's payload is to be written: MTU - 20 bytes */
-void ip_send(const struct peer *to, uint32_t from, uint8_t protocol, size_t payload);
-void ip_input(const uint8_t from[6], const uint8_t *packet, size_t size, bool checksum_known);
 void arp_input(const uint8_t *packet, size_t size);
 void arp_announce(void); /* RFC 5227: switches and neighbours learn where the address now is */
+
+enum { ICMP = 1, TCP = 6, UDP = 17 };
+uint8_t *ip_payload(void); /* where the next packet's payload is to be written: MTU - 20 bytes */
+void ip_send(const struct peer *to, uint8_t protocol, size_t payload);
+void ip_input(const uint8_t from[6], const uint8_t *packet, size_t size, bool checksum_known);
+be16 ip_checksum(uint32_t to, uint8_t protocol, const void *payload, size_t size); /* with the pseudo header */
+
 void dhcp_start(void);
 void dhcp_input(const uint8_t *message, size_t size);
 uint64_t dhcp_timers(uint64_t now);
+
 void tcp_input(const struct peer *from, const uint8_t *segment, size_t size);
 bool tcp_finish(void); /* closes what is idle; true when no connection is open */
 void tcp_neighbour(uint32_t address, const uint8_t mac[6]); /* a neighbour, maybe the gateway, has moved */
 uint64_t tcp_timers(uint64_t now);
-void eth_frame_send(const uint8_t to[6], uint16_t type, size_t payload);
-uint8_t *eth_payload(void);
-uint32_t net_random(const void *about, size_t size); /* the same for the same `about`, but not to be guessed */

@@ -1,17 +1,13 @@
 /* The front end of Xen's network device: xen/io/netif.h. One queue, one page a frame, no offloads. */
 #include "xen.h"
-#include "net.h"
-#include <stdio.h>
+#include "options.h"
 #include <string.h>
 #include <xen/io/netif.h>
-#include <xen/io/xenbus.h>
 
 enum { SLOTS = 256 };
 _Static_assert(SLOTS == __CONST_RING_SIZE(netif_rx, PAGE) && SLOTS == __CONST_RING_SIZE(netif_tx, PAGE), "ring size");
 
-static uint8_t rx_pages[SLOTS][PAGE] __attribute__((aligned(PAGE)));
-static uint8_t tx_pages[SLOTS][PAGE] __attribute__((aligned(PAGE)));
-static uint8_t ring_pages[2][PAGE] __attribute__((aligned(PAGE))); /* whole pages: the rings' types are shorter than the rings */
+SHARED_PAGES rx_pages[SLOTS][PAGE], tx_pages[SLOTS][PAGE], rx_ring[PAGE], tx_ring[PAGE];
 static netif_rx_front_ring_t rx;
 static netif_tx_front_ring_t tx;
 static grant_ref_t rx_grants[SLOTS], tx_grants[SLOTS];
@@ -21,42 +17,29 @@ static struct device device;
 
 /* The slot's own page goes back to the backend at once: a frame is used up before the next is looked at. */
 static void offer(unsigned slot) {
-    *RING_GET_REQUEST(&rx, rx.req_prod_pvt) = (netif_rx_request_t){.id = (uint16_t)slot, .gref = rx_grants[slot]};
-    rx.req_prod_pvt++;
-}
-
-static bool read_mac(void) {
-    char path[64], text[18];
-    snprintf(path, sizeof path, "%s/mac", device.path);
-    if (!xenstore_read(path, text, sizeof text)) return false;
-    for (int i = 0; i < 6; i++) {
-        unsigned byte = 0;
-        for (int j = 0; j < 2; j++) {
-            char c = text[3 * i + j] | 32;
-            byte = byte * 16 + (unsigned)(c >= 'a' ? c - 'a' + 10 : c & 15);
-        }
-        net.mac[i] = (uint8_t)byte;
-    }
-    return true;
+    *RING_GET_REQUEST(&rx, rx.req_prod_pvt++) = (netif_rx_request_t){.id = (uint16_t)slot, .gref = rx_grants[slot]};
 }
 
 bool netfront_start(void) {
-    if (!device_find(&device, "vif") || !read_mac()) return false;
-    SHARED_RING_INIT((netif_rx_sring_t *)ring_pages[0]);
-    SHARED_RING_INIT((netif_tx_sring_t *)ring_pages[1]);
-    FRONT_RING_INIT(&rx, (netif_rx_sring_t *)ring_pages[0], PAGE);
-    FRONT_RING_INIT(&tx, (netif_tx_sring_t *)ring_pages[1], PAGE);
-    for (unsigned i = 0; i < SLOTS; i++) {
-        rx_grants[i] = grant(device.peer, rx_pages[i], false);
-        tx_grants[i] = grant(device.peer, tx_pages[i], true);
-        tx_free[tx_free_count++] = (uint16_t)i;
-        offer(i);
+    const char *mac = device_find(&device, "vif") ? xenstore_read(device.path, "mac") : NULL;
+    for (int i = 0; i < 6; i++, mac++) { /* each byte followed by a colon or the end */
+        uint64_t byte;
+        if (!mac || !number(&mac, 16, 255, &byte)) return false;
+        net.mac[i] = (uint8_t)byte;
+    }
+    XEN_FRONT_RING_INIT(&rx, (netif_rx_sring_t *)rx_ring, PAGE);
+    XEN_FRONT_RING_INIT(&tx, (netif_tx_sring_t *)tx_ring, PAGE);
+    for (unsigned slot = 0; slot < SLOTS; slot++) {
+        rx_grants[slot] = grant(device.peer, rx_pages[slot], false);
+        tx_grants[slot] = grant(device.peer, tx_pages[slot], true);
+        tx_free[tx_free_count++] = (uint16_t)slot;
+        offer(slot);
     }
     RING_PUSH_REQUESTS(&rx);
 
     device_wait(&device, XenbusStateInitWait);
-    device_share(&device, "tx-ring-ref", ring_pages[1]);
-    device_share(&device, "rx-ring-ref", ring_pages[0]);
+    device_share(&device, "tx-ring-ref", tx_ring);
+    device_share(&device, "rx-ring-ref", rx_ring);
     device_write(&device, "event-channel", device.port);
     device_write(&device, "request-rx-copy", 1);
     device_write(&device, "feature-rx-notify", 1);
@@ -90,11 +73,9 @@ void eth_send(const uint8_t *frame, size_t size) {
     RING_IDX end = __atomic_load_n(&tx.sring->rsp_prod, __ATOMIC_ACQUIRE);
     for (; tx.rsp_cons != end; tx.rsp_cons++) tx_free[tx_free_count++] = RING_GET_RESPONSE(&tx, tx.rsp_cons)->id % SLOTS;
     if (tx_free_count == 0 || !device.path[0]) return; /* as any Ethernet drops; TCP sends again */
-    unsigned slot = tx_free[--tx_free_count];
+    uint16_t slot = tx_free[--tx_free_count];
     memcpy(tx_pages[slot], frame, size);
-    *RING_GET_REQUEST(&tx, tx.req_prod_pvt) =
-        (netif_tx_request_t){.gref = tx_grants[slot], .id = (uint16_t)slot, .size = (uint16_t)size};
-    tx.req_prod_pvt++;
+    *RING_GET_REQUEST(&tx, tx.req_prod_pvt++) = (netif_tx_request_t){.gref = tx_grants[slot], .id = slot, .size = (uint16_t)size};
     RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&tx, notify);
     if (notify) event_notify(device.port);
 }

@@ -1,16 +1,19 @@
-/* The command line, and what the process is. */
+/* The command line, and what the unikernel is. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
 
 struct options {
-    char name[64];         /* of the domain */
-    char version_text[64]; /* --version-text=TEXT */
+    const char *name;                /* of the domain */
+    const char *version_text;        /* --version-text=TEXT, shorter than 64 */
     uint32_t address, mask, gateway; /* --ipv4=A/N, --ipv4-gateway=G; none: DHCP */
-    enum { FAIL_NOT, FAIL_EXIT, FAIL_CRASH, FAIL_HANG, FAIL_MUTE } fail; /* --fail=exit|crash|hang|mute, for tests */
-    uint64_t start_delay;  /* --start-delay=MS, in nanoseconds: silent on the network for so long */
+    const char *fail;                /* --fail=exit|crash|hang|mute, for tests; "": not at all */
+    uint64_t start_delay;            /* --start-delay=MS: silent on the network for so long */
 };
 extern struct options options;
 
-/* Reads the words of `line` (changed in place); returns NULL, or a sentence that says what is wrong. */
+/* Reads the words of `line`, which are changed and kept; returns NULL, or a sentence that says what is wrong. */
 const char *options_parse(char *line);
+
+/* Moves *text past digits of `base`; false: there are none, or their value is above `limit`. */
+bool number(const char **text, unsigned base, uint64_t limit, uint64_t *value);

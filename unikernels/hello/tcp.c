@@ -14,11 +14,18 @@ struct header { be16 from, to; be32 seq, ack; uint8_t offset, flags; be16 window
 enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16 };
 
 static struct tcp connections[CONNECTIONS];
+#define FOR_EACH(c) for (struct tcp *c = connections; c < connections + CONNECTIONS; c++) if (c->state != FREE)
 
 /* Sequence numbers wrap: a is after b if it lies in the half of the circle ahead of b. */
 static bool after(uint32_t a, uint32_t b) { return (int32_t)(a - b) > 0; }
 
+static uint64_t within(uint64_t least, uint64_t value, uint64_t most) {
+    return value < least ? least : value > most ? most : value;
+}
+
 static uint16_t receive_window(const struct tcp *c) { return (uint16_t)(BUFFER - c->in_size); }
+
+static void keep(struct tcp *c) { c->expires = clock_now() + (c->closing || c->state != OPEN ? LINGER : IDLE); }
 
 static void send(const struct peer *to, struct header fields, const void *data, size_t size) {
     static const uint8_t mss[4] = {2, 4, (MTU - 40) >> 8, (MTU - 40) & 0xff};
@@ -28,9 +35,8 @@ static void send(const struct peer *to, struct header fields, const void *data, 
     header->offset = (uint8_t)((sizeof fields + options) << 2);
     memcpy(header + 1, mss, options);
     memcpy((uint8_t *)(header + 1) + options, data, size);
-    uint32_t sum = checksum_pseudo(net.address, to->address, TCP, total);
-    header->checksum = put16(checksum_end(checksum_add(sum, header, total)));
-    ip_send(to, net.address, TCP, total);
+    header->checksum = ip_checksum(to->address, TCP, header, total);
+    ip_send(to, TCP, total);
 }
 
 static void send_from(struct tcp *c, uint32_t seq, uint8_t flags, const void *data, size_t size) {
@@ -39,28 +45,21 @@ static void send_from(struct tcp *c, uint32_t seq, uint8_t flags, const void *da
                                    .flags = flags | ACK, .window = put16(receive_window(c))}, data, size);
 }
 
-static void send_ack(struct tcp *c) { send_from(c, c->highest, 0, c->out, 0); }
+static void send_ack(struct tcp *c) { send_from(c, c->next, 0, c->out, 0); }
 
-static void send_syn(struct tcp *c) {
-    c->highest = c->next = c->unacked + 1;
-    send_from(c, c->unacked, SYN, c->out, 0);
-}
+static void send_syn(struct tcp *c) { send_from(c, c->unacked, SYN, c->out, 0); }
 
 /* Sends all that the peer's window allows, our FIN after the last byte, or else the acknowledgement that is due. */
 static void push(struct tcp *c) {
     while (c->state != FINISHED) {
         uint32_t flight = c->next - c->unacked;
         if (flight > c->out_size) break; /* the FIN is out */
-        size_t size = c->out_size - flight;
-        size_t allowed = c->window > flight ? c->window - flight : 0;
-        if (size > allowed) size = allowed;
-        if (size > c->mss) size = c->mss;
+        size_t size = within(0, c->out_size - flight, within(0, c->mss, c->window > flight ? c->window - flight : 0));
         bool fin = c->closing && flight + size == c->out_size;
         if (size == 0 && !fin) break;
-        if (!c->timed_at && c->next == c->highest) c->timed_at = clock_now(), c->timed_seq = c->next + 1;
+        if (!c->timed_at && !c->repeating) c->timed_at = clock_now(), c->timed_seq = c->next + 1;
         send_from(c, c->next, (size ? PSH : 0) | (fin ? FIN : 0), c->out + flight, size);
         c->next += (uint32_t)size + fin;
-        if (after(c->next, c->highest)) c->highest = c->next;
     }
     if (c->ack_due) send_ack(c);
     bool outstanding = c->next != c->unacked || c->out_size > 0; /* in flight, or held back by the window */
@@ -70,19 +69,11 @@ static void push(struct tcp *c) {
 
 static void timed(struct tcp *c) { /* RFC 6298, section 2 */
     uint64_t sample = clock_now() - c->timed_at;
-    c->timed_at = 0;
     uint64_t apart = sample > c->round_trip ? sample - c->round_trip : c->round_trip - sample;
     c->variance = c->round_trip ? (3 * c->variance + apart) / 4 : sample / 2;
     c->round_trip = c->round_trip ? (7 * c->round_trip + sample) / 8 : sample;
-    c->timeout = c->round_trip + 4 * c->variance;
-    if (c->timeout < MIN_TIMEOUT) c->timeout = MIN_TIMEOUT;
-    if (c->timeout > MAX_TIMEOUT) c->timeout = MAX_TIMEOUT;
-}
-
-static struct tcp *find(const struct peer *peer, uint16_t port) {
-    for (struct tcp *c = connections; c < connections + CONNECTIONS; c++)
-        if (c->state != FREE && c->port == port && c->peer.address == peer->address) return c;
-    return NULL;
+    c->timeout = within(MIN_TIMEOUT, c->round_trip + 4 * c->variance, MAX_TIMEOUT);
+    c->timed_at = 0;
 }
 
 /* A free place; else that of the oldest closed connection, else of the oldest half-open one: a flood of SYNs
@@ -98,16 +89,12 @@ static struct tcp *place(void) {
 }
 
 /* The peer's MSS option; RFC 9293 says 536 where there is none. */
-static uint16_t mss_option(const uint8_t *option, size_t size) {
-    while (size > 1 && option[0] != 0) {
-        size_t length = option[0] == 1 ? 1 : option[1];
-        if (length == 0 || length > size || (length == 1 && option[0] != 1)) break;
-        if (option[0] == 2 && length == 4) {
-            int mss = option[2] << 8 | option[3];
-            return (uint16_t)(mss < 64 ? 64 : mss > MTU - 40 ? MTU - 40 : mss);
-        }
-        option += length;
-        size -= length;
+static uint16_t mss_option(const uint8_t *option, const uint8_t *end) {
+    while (end - option >= 2 && *option != 0) {
+        if (*option == 1) { option++; continue; } /* padding */
+        if (option[1] < 2 || option[1] > end - option) break;
+        if (option[0] == 2 && option[1] == 4) return (uint16_t)within(64, option[2] << 8 | option[3], MTU - 40);
+        option += option[1];
     }
     return 536;
 }
@@ -117,19 +104,19 @@ static void open(const struct peer *peer, const struct header *header, uint16_t 
     if (!c) return; /* the peer will ask again */
     struct { uint32_t address, port; } about = {peer->address, get16(header->from)};
     uint64_t now = clock_now();
+    uint32_t first = net_random(&about, sizeof about) + (uint32_t)(now / 4000); /* RFC 6528 */
     memset(c, 0, offsetof(struct tcp, in));
-    memset(&c->waiting, 0, sizeof *c - offsetof(struct tcp, waiting));
     c->state = SYN_RECEIVED;
     c->peer = *peer;
     c->port = get16(header->from);
     c->mss = mss;
     c->expected = get32(header->seq) + 1;
-    c->unacked = net_random(&about, sizeof about) + (uint32_t)(now / 4000); /* RFC 6528 */
+    c->unacked = first;
+    c->next = c->timed_seq = first + 1;
+    c->timed_at = now;
     c->timeout = FIRST_TIMEOUT;
     c->resend_at = now + c->timeout;
-    c->expires = now + LINGER;
-    c->timed_at = now;
-    c->timed_seq = c->unacked + 1;
+    keep(c);
     send_syn(c);
 }
 
@@ -151,25 +138,25 @@ static void acknowledged(struct tcp *c, uint32_t ack) {
     c->out_size -= bytes;
     c->unacked = ack;
     if (after(ack, c->next)) c->next = ack;
+    c->repeating = false;
     c->resend_at = NEVER;
-    c->expires = clock_now() + (c->closing ? LINGER : IDLE);
     if (fin) c->state = FINISHED;
+    keep(c);
 }
 
 static void received(struct tcp *c, const uint8_t *data, size_t size, bool fin) {
-    size_t room = receive_window(c), taken = size < room ? size : room;
+    size_t taken = within(0, size, receive_window(c));
     if (c->closing || c->state != OPEN) taken = size; /* nobody will read it */
     else memcpy(c->in + c->in_size, data, taken), c->in_size += taken;
     c->expected += (uint32_t)taken;
-    c->ack_due = true;
-    c->expires = clock_now() + (c->closing ? LINGER : IDLE);
     if (fin && taken == size) c->expected++, c->peer_closed = true;
+    keep(c);
 }
 
 static void serve(struct tcp *c) {
     if (c->state == OPEN && !c->closing) {
         size_t room = receive_window(c);
-        http_input(c);
+        c->waiting = http_input(c);
         if (room < c->mss && receive_window(c) >= c->mss) c->ack_due = true; /* the window opens again */
         /* What is still unread is no whole request, and no more will come. */
         if (c->peer_closed && !c->waiting && tcp_room(c) >= BUFFER / 2) tcp_close(c);
@@ -188,34 +175,32 @@ static void segment_for(struct tcp *c, const struct header *header, const uint8_
         if (!(header->flags & RST)) send_ack(c);
         return;
     }
-    if (header->flags & RST) { /* RFC 5961: only an exact one ends the connection */
-        if (seq == c->expected) c->state = FREE;
-        else send_ack(c);
+    if (header->flags & RST && seq == c->expected) { /* RFC 5961: only an exact one ends the connection */
+        c->state = FREE;
         return;
     }
-    if (header->flags & SYN) return send_ack(c);
+    if (header->flags & (RST | SYN)) return send_ack(c);
     if (!(header->flags & ACK)) return;
 
     if (c->state == SYN_RECEIVED) {
-        if (ack != c->highest) return refuse(&c->peer, header, size);
+        if (ack != c->next) return refuse(&c->peer, header, size);
         c->state = OPEN;
         c->window_seq = seq - 1;
         c->unacked++; /* our SYN */
+        c->repeating = false;
         c->resend_at = NEVER;
-        c->expires = clock_now() + IDLE;
         if (c->timed_at) timed(c);
+        keep(c);
     }
-    if (after(ack, c->highest)) return send_ack(c);
+    /* After a timeout `next` goes back; what was sent before may be acknowledged all the same. */
+    uint32_t last = c->unacked + (uint32_t)c->out_size + (c->closing && c->state == OPEN);
+    if (after(ack, last)) return send_ack(c);
     if (after(ack, c->unacked)) acknowledged(c, ack);
     if (!after(c->unacked, ack) && !after(c->window_seq, seq)) c->window = get16(header->window), c->window_seq = seq;
 
-    if (after(seq, c->expected)) { /* a segment before it was lost: the repeated acknowledgement asks for it */
-        c->ack_due = true;
-    } else if (size || fin) {
-        size_t known = c->expected - seq;
-        if (!c->peer_closed && (known < size || (fin && known == size))) received(c, data + known, size - known, fin);
-        else c->ack_due = true;
-    }
+    size_t known = c->expected - seq;
+    if (size || fin) c->ack_due = true; /* also for what is known, and for what cannot be used before what was lost */
+    if (!c->peer_closed && !after(seq, c->expected) && known < size + fin) received(c, data + known, size - known, fin);
     serve(c);
 }
 
@@ -225,23 +210,27 @@ void tcp_input(const struct peer *from, const uint8_t *segment, size_t size) {
     size_t offset = (header->offset >> 4) * 4u;
     if (offset < sizeof *header || offset > size) return;
     size_t length = size - offset;
+    uint16_t port = get16(header->from);
     uint8_t kind = header->flags & (SYN | ACK | RST | FIN);
-    struct tcp *c = get16(header->to) == 80 ? find(from, get16(header->from)) : NULL;
-    if (c) c->peer = *from;
+    struct tcp *known = NULL;
+    if (get16(header->to) == 80)
+        FOR_EACH(c) if (c->port == port && c->peer.address == from->address) known = c;
 
-    if (c && kind == SYN) {
-        if (c->state == SYN_RECEIVED && get32(header->seq) + 1 == c->expected) return send_syn(c);
-        if (c->state == FINISHED && after(get32(header->seq), c->expected)) c->state = FREE, c = NULL; /* section 3.6.1 */
+    if (known) {
+        known->peer = *from;
+        if (kind == SYN && known->state == SYN_RECEIVED && get32(header->seq) + 1 == known->expected) return send_syn(known);
+        bool anew = kind == SYN && known->state == FINISHED && after(get32(header->seq), known->expected);
+        if (!anew) return segment_for(known, header, segment + offset, length);
+        known->state = FREE; /* RFC 9293, section 3.6.1 */
     }
-    if (c) segment_for(c, header, segment + offset, length);
-    else if (kind != SYN || get16(header->to) != 80) refuse(from, header, length + !!(kind & SYN) + !!(kind & FIN));
-    else open(from, header, mss_option(segment + sizeof *header, offset - sizeof *header));
+    if (kind == SYN && get16(header->to) == 80) open(from, header, mss_option(segment + sizeof *header, segment + offset));
+    else refuse(from, header, length + !!(kind & SYN) + !!(kind & FIN));
 }
 
 void tcp_neighbour(uint32_t address, const uint8_t mac[6]) {
-    for (struct tcp *c = connections; c < connections + CONNECTIONS; c++) {
+    FOR_EACH(c) {
         bool near = ((c->peer.address ^ net.address) & net.mask) == 0;
-        if (c->state != FREE && (near ? c->peer.address : net.gateway) == address) memcpy(c->peer.mac, mac, 6);
+        if ((near ? c->peer.address : net.gateway) == address) memcpy(c->peer.mac, mac, 6);
     }
 }
 
@@ -249,8 +238,8 @@ static void expired(struct tcp *c, uint64_t now) {
     if (c->waiting) {
         c->expires = now + IDLE; /* it is we who are slow */
     } else if (c->state == OPEN && !c->closing && c->out_size == 0) { /* idle: close it in order */
-        c->expires = now + LINGER;
         tcp_close(c);
+        keep(c);
         push(c);
     } else {
         if (c->state == OPEN) send_from(c, c->next, RST, c->out, 0);
@@ -260,9 +249,10 @@ static void expired(struct tcp *c, uint64_t now) {
 
 /* RFC 6298, section 5: from the first byte again, half as often each time. A closed window is probed with one byte. */
 static void resend(struct tcp *c, uint64_t now) {
-    c->timeout = c->timeout * 2 < MAX_TIMEOUT ? c->timeout * 2 : MAX_TIMEOUT;
+    c->timeout = within(0, c->timeout * 2, MAX_TIMEOUT);
     c->resend_at = now + c->timeout;
     c->timed_at = 0; /* Karn: an answer could be to either copy */
+    c->repeating = true;
     if (c->state == SYN_RECEIVED) return send_syn(c);
     c->next = c->unacked;
     if (c->window == 0) c->window = 1;
@@ -271,13 +261,11 @@ static void resend(struct tcp *c, uint64_t now) {
 
 uint64_t tcp_timers(uint64_t now) {
     uint64_t next = NEVER;
-    for (struct tcp *c = connections; c < connections + CONNECTIONS; c++) {
-        if (c->state == FREE) continue;
+    FOR_EACH(c) {
         if (c->expires <= now) expired(c, now);
         else if (c->resend_at <= now) resend(c, now);
         if (c->state == FREE) continue;
-        if (c->expires < next) next = c->expires;
-        if (c->resend_at < next) next = c->resend_at;
+        next = within(0, next, within(0, c->expires, c->resend_at));
     }
     return next;
 }
@@ -295,16 +283,13 @@ void tcp_close(struct tcp *c) {
     c->answered_close = c->peer_closed;
 }
 
-void tcp_flush(struct tcp *c) { serve(c); }
-
-void tcp_each(void (*visit)(struct tcp *)) {
-    for (struct tcp *c = connections; c < connections + CONNECTIONS; c++)
-        if (c->state == OPEN) visit(c);
+void tcp_wake(void) {
+    FOR_EACH(c) if (c->state == OPEN) serve(c);
 }
 
 bool tcp_finish(void) {
     bool done = true;
-    for (struct tcp *c = connections; c < connections + CONNECTIONS; c++) {
+    FOR_EACH(c) {
         if (c->state != OPEN) continue;
         done = false;
         if (!c->closing && !c->waiting) tcp_close(c), push(c);

@@ -26,7 +26,17 @@ export async function create(machine: Machine, options: DomainOptions): Promise<
     `vif = [ 'bridge=xenbr0,mac=${mac}' ]`,
     `extra = '${args}'`,
   ]
-  await machine.run(`cat > /root/${name}.cfg <<'END'\n${lines.join("\n")}\nEND\nxl create /root/${name}.cfg`)
+  await machine.run(`cat > /root/${name}.cfg <<'END'\n${lines.join("\n")}\nEND`)
+  await start(machine, `/root/${name}.cfg`)
+}
+
+/**
+ * `xl create`, again when it fails: in software emulation on a busy machine, dom0 now and then misses the ten seconds
+ * that libxl gives a device, and then nothing is left of the domain.
+ */
+export async function start(machine: Machine, config: string): Promise<void> {
+  const attempt = `cd /root && xl create ${config}`
+  await machine.run(`${attempt} || { sleep 5; ${attempt}; } || { sleep 20; ${attempt}; }`)
 }
 
 /** What the domain has written to its console. */

@@ -25,8 +25,8 @@ export type Segment = {
 export type Addresses = { from: string; to: string }
 
 const inward: Addresses = { from: clientAddress, to: serverAddress }
-const octets = (address: string) => Buffer.from(address.split(".").map(Number))
-const uint16 = (value: number) => Buffer.from([(value >> 8) & 255, value & 255])
+export const octets = (address: string) => Buffer.from(address.split(".").map(Number))
+export const uint16 = (value: number) => Buffer.from([(value >> 8) & 255, value & 255])
 
 /** The Internet checksum, RFC 1071: 0 over bytes that hold their own. */
 export function checksum(data: Buffer): number {
@@ -111,6 +111,6 @@ export function parseTcp(frame: Buffer): Segment | undefined {
   }
 }
 
-function pseudoHeader({ from, to }: Addresses, protocol: number, length: number): Buffer {
+export function pseudoHeader({ from, to }: Addresses, protocol: number, length: number): Buffer {
   return Buffer.concat([octets(from), octets(to), Buffer.from([0, protocol]), uint16(length)])
 }
