@@ -73,8 +73,10 @@ export class WrongDigest extends Error {
   }
 }
 
-/** MiB that are read and written to the disk at once. */
-const STRIDE = 8
+/** Bytes that are digested and brought to the disk at once. */
+const STRIDE = 8 * 1024 * 1024
+/** Bytes that are read at once: what a pipe holds, and a processor's cache, too. */
+const BLOCK = 64 * 1024
 
 /**
  * The host's command that computes the digest of a part, and brings it to the disk, while more of it arrives: little
@@ -97,9 +99,7 @@ export class Follower {
   /** @param bytes from the beginning, without a gap */
   arrived(bytes: number): void {
     this.#arrived = bytes
-    for (; this.#told + STRIDE * 1024 * 1024 <= bytes; this.#told += STRIDE * 1024 * 1024) {
-      this.#feed.write("more\n")
-    }
+    for (; this.#told + STRIDE <= bytes; this.#told += STRIDE) this.#feed.write("more\n")
   }
 
   /** All is there: gives it its name if this is its digest. Throws `WrongDigest`. */
@@ -170,7 +170,7 @@ staged=$2 part=$3 mode=$4 file=/proc/self/fd/3
 arriving() {
   while read -r word; do
     case $word in
-      more) dd bs=1048576 count=${STRIDE} <&3 2>/dev/null && sync $file || return ;;
+      more) dd bs=${BLOCK} count=${STRIDE / BLOCK} <&3 2>/dev/null && sync $file || return ;;
       end) cat <&3; return ;;
     esac
   done
