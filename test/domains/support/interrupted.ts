@@ -50,11 +50,10 @@ export async function runStruck(site: Site, known: Known, wish: Wish, blow: Blow
     // How a host is reached is no part of what is wanted: this run has a way of its own, the next one is not touched.
     const connection = { ...site.host.sabotaged }
     const from = known && { ...known, inputs: { ...known.inputs, connection } }
-    const asked = ask(provider.client, from, wish === "delete" ? wish : { ...wish, connection })
-    const made = await asked.catch(async () => {
-      const { saved } = await failureOf(asked)
-      return saved ? ({ ...saved } satisfies Made) : known
-    })
+    const made = await orSaved(
+      ask(provider.client, from, wish === "delete" ? wish : { ...wish, connection }),
+      known,
+    )
     return { struck, known: struck && blow.how === "kill" ? known : made }
   } finally {
     site.host.operations.restart()
@@ -63,6 +62,16 @@ export async function runStruck(site: Site, known: Known, wish: Wish, blow: Blow
     // Sooner or later the host learns, too, that nobody is there any more.
     site.host.saboteur.reset()
   }
+}
+
+/** A run that may fail; what the engine knows afterwards. */
+export function tryRun(site: Site, known: Known, wish: Wish): Promise<Known> {
+  return orSaved(ask(site.provider.client, known, wish), known)
+}
+
+/** The state that a failure asked to be saved, or what was known before it. */
+async function orSaved(run: Promise<Known>, known: Known): Promise<Known> {
+  return run.catch(async () => (await failureOf(run)).saved ?? known)
 }
 
 /** The next run, undisturbed. */

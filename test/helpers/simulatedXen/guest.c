@@ -59,16 +59,11 @@ void eth_send(const uint8_t *frame, size_t size) {
     if (ports[0].device[0] && write(ports[0].tap, frame, size) < 0) return; /* dropped, as Ethernet may */
 }
 
-static uint8_t pages[DISK_SLOTS][DISK_CHUNK];
-static bool unread[DISK_SLOTS];
+static uint8_t chunk[DISK_CHUNK];
+static bool unread;
 uint64_t disk_size(void) { return size_of_disk; }
-void disk_read(unsigned slot, uint64_t offset, size_t size) {
-    unread[slot] = pread(disk_file, pages[slot], size, (off_t)offset) != (ssize_t)size;
-}
-const uint8_t *disk_done(unsigned slot, bool *failed) {
-    *failed |= unread[slot];
-    return pages[slot];
-}
+void disk_read(uint64_t offset, size_t size) { unread = pread(disk_file, chunk, size, (off_t)offset) != (ssize_t)size; }
+const uint8_t *disk_done(bool *failed) { return *failed |= unread, chunk; }
 
 static void tell(const char *format, ...) {
     va_list values;
@@ -126,6 +121,8 @@ static void end(const char *how) {
     tell("event %s\n", how);
 }
 
+static bool fails(const char *how) { return strcmp(options.fail, how) == 0; }
+
 /* From the first line on the console to the loop, in hello's words (main.c). */
 static const char *run(char *arguments) {
     log_line("hello " VERSION " (build %s)", guest_kernel);
@@ -134,23 +131,22 @@ static const char *run(char *arguments) {
     const char *complaint = options_parse(arguments);
     if (complaint) return log_line("%s", complaint), end("poweroff"), NULL;
     log_line("name: %s", options.name);
-    static const char *const ways[] = {"", "exit", "crash", "hang", "mute"};
-    if (options.fail) log_line("fail: %s, as asked", ways[options.fail]);
-    if (options.fail == FAIL_EXIT) return end("poweroff"), NULL;
-    if (options.fail == FAIL_CRASH) return log_line("fault 14 (page fault)"), end("crash"), NULL;
+    if (*options.fail) log_line("fail: %s, as asked", options.fail);
+    if (fails("exit")) return end("poweroff"), NULL;
+    if (fails("crash")) return log_line("fault 14 (page fault)"), end("crash"), NULL;
     state = DEAF;
-    if (options.fail == FAIL_HANG) return NULL;
+    if (fails("hang")) return NULL;
     if (!ports[0].device[0]) return log_line("network: this domain has no vif"), end("poweroff"), NULL;
     if (size_of_disk) log_line("disk: %lu bytes", size_of_disk);
     net.address = options.address, net.mask = options.mask, net.gateway = options.gateway;
-    if (net.address) log_line("address: %u.%u.%u.%u", net.address >> 24, net.address >> 16 & 255, net.address >> 8 & 255, net.address & 255);
+    if (net.address) log_line("address: %u.%u.%u.%u", DOTTED(net.address));
     else log_line("address: asking DHCP");
-    silent_until = options.fail == FAIL_MUTE ? NEVER : clock_now() + options.start_delay;
+    silent_until = fails("mute") ? NEVER : clock_now() + options.start_delay * MS;
     return NULL;
 }
 
 static const char *asked_to_stop(const char *how) {
-    if (state == ENDED || options.fail == FAIL_HANG) return NULL;
+    if (state == ENDED || fails("hang")) return NULL;
     log_line("control/shutdown: %s", how);
     stopping = strcmp(how, "reboot") == 0;
     stop_by = clock_now() + SECOND;
@@ -190,7 +186,7 @@ int main(int count, char **words) {
     int namespace = open(words[1], O_RDONLY | O_CLOEXEC);
     if (namespace < 0 || setns(namespace, CLONE_NEWNET) < 0) return perror(words[1]), 1;
     control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    snprintf(options.name, sizeof options.name, "%s", words[2]);
+    options.name = words[2];
     snprintf(guest_kernel, sizeof guest_kernel, "%s", words[3]);
     if (getrandom(net.secret, sizeof net.secret, 0) < 0) return perror("getrandom"), 1;
     tell("ok\n");

@@ -4,6 +4,9 @@ import { type Disk, vdevNumber } from "xlcfg"
 import { type Ending, Guest } from "./guest.ts"
 import type { Wanted, WantedVif } from "./wanted.ts"
 
+/** Milliseconds for which a domain that has ended is still seen. */
+const LINGER = 200
+
 /** xen/include/public/sched.h */
 export const shutdownReasons = { poweroff: 0, reboot: 1, crash: 3 } as const
 
@@ -202,13 +205,26 @@ export class Hypervisor {
   #ended(domain: Domain, ending: Ending): void {
     if (!this.domains.has(domain.id)) return
     domain.ended = ending
-    const action = domain.wanted.actions[ending]
-    if (action === "destroy" || action === "restart")
-      void this.destroy(domain).then(async () => {
-        if (action === "restart")
-          await this.unpause(await this.create({ ...domain.wanted, name: domain.name }))
-      })
+    const code = shutdownReasons[ending]
+    note(domain, `Domain ${domain.id} has shut down, reason code ${code} 0x${code.toString(16)}`)
+    note(domain, `Action for shutdown reason code ${code} is ${domain.wanted.actions[ending]}`)
+    if (this.isGoing(domain)) setTimeout(() => void this.#takeAway(domain), LINGER)
     this.onChange()
+  }
+
+  /** Whether the process that watches over an ended domain will take it away. */
+  isGoing({ ended, wanted }: Domain): boolean {
+    const action = ended && wanted.actions[ended]
+    return action === "destroy" || action === "restart"
+  }
+
+  async #takeAway(domain: Domain): Promise<void> {
+    if (!this.domains.has(domain.id)) return
+    const restarts = domain.ended !== undefined && domain.wanted.actions[domain.ended] === "restart"
+    note(domain, `Domain ${domain.id} needs to be cleaned up: destroying the domain`)
+    note(domain, restarts ? "Done. Rebooting now" : "Done. Exiting now")
+    await this.#remove(domain)
+    if (restarts) await this.unpause(await this.create({ ...domain.wanted, name: domain.name }))
   }
 
   /** The power fails. */

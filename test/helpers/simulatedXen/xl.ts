@@ -8,8 +8,8 @@ import { Refused, type Reply, said } from "./reply.ts"
 import { parsing, readDisk, readVif, readWanted } from "./wanted.ts"
 
 /**
- * What goes wrong with one command line: `hangs` until whoever waits for it gives up, `half` breaks off in the middle
- * of a creation as if xl had been killed, or a reply in its place.
+ * What goes wrong with one command line: `hangs` until whoever waits for it gives up, `half` is killed when it has done
+ * what it was to do, or, at a creation, before the domain was let go; or a reply in its place.
  */
 export type Fault = Reply | "hangs" | "half"
 
@@ -47,7 +47,8 @@ export class Xl {
     const options = new Set(rest.filter(word => word.startsWith("-")))
     const words = rest.filter(word => !word.startsWith("-"))
     try {
-      return await command({ xen: this.#xen, words, options, cwd, gone, half: fault === "half" })
+      const reply = await command({ xen: this.#xen, words, options, cwd, gone, half: fault === "half" })
+      return fault === "half" ? { exit: 137, stdout: "", stderr: "Killed\n" } : reply
     } catch (error) {
       if (error instanceof Refused) return error
       throw error
@@ -80,7 +81,11 @@ const commands: Readonly<Record<string, (asked: Asked) => Reply | Promise<Reply>
   },
   destroy: async ({ xen, words: [word = ""] }) => {
     if (word === "0" || word === "Domain-0") throw new Refused(messages.cannotDestroyDom0)
-    await xen.destroy(known(xen, word))
+    const domain = known(xen, word)
+    const isGoing = domain.ended !== undefined && xen.isGoing(domain)
+    await xen.destroy(domain)
+    // Who takes it away at the same time has the devices already: xl complains, and the domain is gone all the same.
+    if (isGoing) throw new Refused("destroy failed (rc=-15)\n")
     return said()
   },
   shutdown: async ({ xen, words: [word = ""], options, gone }) => {
@@ -154,8 +159,7 @@ async function create({ xen, words, options, cwd, half }: Asked): Promise<Reply>
   const { text, from } = configuration(xen, words, cwd)
   const wanted = readWanted(text, from)
   const domain = await attempt(() => xen.create(wanted), parsing(from))
-  if (half) return { exit: 137, stdout: "", stderr: `${parsing(from)}Killed\n` }
-  if (!options.has("-p")) await xen.unpause(domain)
+  if (!half && !options.has("-p")) await xen.unpause(domain)
   return said("", parsing(from))
 }
 
