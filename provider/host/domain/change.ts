@@ -1,5 +1,7 @@
+import { randomBytes } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { literalOf, quote } from "xlcfg"
+import { Secret } from "../../secret.ts"
 import { RemoteCommandError } from "../../ssh/errors.ts"
 import type { Connection } from "../../ssh/index.ts"
 import { quoteCommand } from "../../ssh/quote.ts"
@@ -10,6 +12,7 @@ import {
   observeFlows,
   type Place,
   type Staging,
+  SwitchError,
   settled,
   stage,
   stagingBridge,
@@ -19,7 +22,7 @@ import {
 } from "../swap/index.ts"
 import { defaultBridge, portsOf, vifsOf } from "./devices.ts"
 import type { OwnDomain, StoredGeneration } from "./facts.ts"
-import { configPath, consoleLogPath, domainDirectory, stagedName } from "./names.ts"
+import { consoleLogPath, domainDirectory, stagedName } from "./names.ts"
 import type { DomainPlan, DomainStep } from "./plan.ts"
 import type { Serving } from "./standing.ts"
 import type { DomainWanted } from "./wanted.ts"
@@ -69,16 +72,25 @@ export class UpdateTakenBackError extends Error {
   }
 }
 
+export interface VerbOptions {
+  readonly signal?: AbortSignal
+  readonly timeout?: number
+  /** What the verb reads. It may hold secrets: it travels on standard input, as the script does. */
+  readonly text?: string
+}
+
 /** Runs one verb of domain.sh. */
 export function runVerb(
   host: Connection,
   name: string,
   words: readonly string[],
-  options: { readonly signal?: AbortSignal; readonly timeout?: number } = {},
+  { signal, timeout = 420_000, text = "" }: VerbOptions = {},
 ) {
-  const { signal, timeout = 420_000 } = options
+  // No text can hold the mark that ends it.
+  const mark = `END-${randomBytes(12).toString("hex")}`
+  const stdin = new Secret(`${SCRIPT}{ perform "$@"; exit; } <<'${mark}'\n${text}${mark}\n`)
   return host.run(["sh", "-s", "--", domainDirectory(name), ...words], {
-    stdin: SCRIPT,
+    stdin,
     timeout,
     ...(signal && { signal }),
   })
@@ -153,12 +165,11 @@ class Change {
       case "switch":
         return this.#switch(step.from, step.to)
       case "commit":
-        await this.#verb(["commit", step.generation.generation, step.generation.uuid ?? ""])
-        return this.#verb(["baseline", step.generation.generation, step.generation.uuid ?? ""])
+        return this.#verb(["commit_running", step.generation.generation, step.generation.uuid ?? ""])
       case "change":
         for (const [subcommand, ...args] of step.xl) {
           onStatus(`${name}: xl ${subcommand}`)
-          await this.#verb(["change", subcommand, step.domain.uuid, ...args])
+          await this.#verb(["change", step.domain.uuid, subcommand, ...args])
         }
         return
       case "place":
@@ -201,7 +212,10 @@ class Change {
     const { target, old } = this.#plan
     const { name } = this.#wanted
     if (progress === "switched" && old)
-      await this.#switch({ domain: old.domain, generation: target }, old.generation)
+      await this.#switch(
+        { domain: { ...old.domain, uuid: target.uuid ?? "" }, generation: target },
+        old.generation,
+      )
     if (progress === "switched") await settled(this.#host, name, this.#options)
     if (progress !== "recorded") await this.#verb(["destroy", target.uuid ?? ""])
     if (this.#plan.steps.some(step => step.do === "stage")) await unstage(this.#host, name, this.#options)
@@ -211,19 +225,13 @@ class Change {
     await this.#verb(["commit", old.generation.generation, old.generation.uuid ?? ""])
   }
 
-  async #record(generation: StoredGeneration, isCurrent: boolean): Promise<void> {
-    const { name } = this.#wanted
-    const { signal } = this.#options
+  async #record(
+    { generation, uuid = "", text, sha256 }: StoredGeneration,
+    isCurrent: boolean,
+  ): Promise<void> {
     if (!isCurrent) this.#progress = "recorded"
-    await this.#verb(["next", generation.generation])
-    // It may hold secrets: the file is its owner's, and the text travels on standard input.
-    await this.#host.writeFile(configPath(name, generation.generation), generation.text, {
-      mode: 0o600,
-      signal,
-    })
-    if (!isCurrent) return
-    await this.#verb(["commit", generation.generation, generation.uuid ?? ""])
-    await this.#verb(["baseline", generation.generation, generation.uuid ?? ""])
+    await this.#run(["record", generation, sha256], text)
+    if (isCurrent) await this.#verb(["commit_running", generation, uuid])
   }
 
   async #start({ generation, uuid = "", config }: StoredGeneration, isStaged: boolean): Promise<void> {
@@ -249,7 +257,7 @@ class Change {
   async #restage({ config }: StoredGeneration, domain: OwnDomain): Promise<void> {
     const ports = portsOf(config, domain).map(({ vif }) => vif)
     await this.#verb(["place", stagingBridge(this.#wanted.name), ...ports])
-    if (domain.activity === "paused") await this.#verb(["change", "unpause", domain.uuid])
+    if (domain.activity === "paused") await this.#verb(["change", domain.uuid, "unpause"])
   }
 
   #stage(): Promise<Staging> {
@@ -264,17 +272,22 @@ class Change {
     const former =
       from === undefined ? [] : [from.domain.uuid, stagedName(domain, from.generation.generation)]
     const words = [domainDirectory(domain), "commit", to.generation, to.uuid ?? "", ...former]
-    const { warning } = await switchPorts(
+    const switching = switchPorts(
       this.#host,
       {
         domain,
         from: from === undefined ? [] : oldPorts(from),
         to: portsOf(to.config),
         drain,
-        commit: quoteCommand(["sh", "-c", SCRIPT, "sh", ...words]),
+        commit: quoteCommand(["sh", "-c", `${SCRIPT}perform "$@"`, "sh", ...words]),
       },
       this.#options,
     )
+    const { warning } = await switching.catch((error: unknown) => {
+      // The address has come over, and only what makes that known has failed: it must be given back.
+      if (error instanceof SwitchError && error.switched) this.#progress = "switched"
+      throw error
+    })
     this.#progress = "switched"
     if (warning !== undefined) this.#options.onWarning(warning)
   }
@@ -302,8 +315,8 @@ class Change {
     await this.#run(words)
   }
 
-  #run(words: readonly string[]) {
-    return runVerb(this.#host, this.#wanted.name, words, { signal: this.#options.signal })
+  #run(words: readonly string[], text = "") {
+    return runVerb(this.#host, this.#wanted.name, words, { signal: this.#options.signal, text })
   }
 }
 
