@@ -18,7 +18,7 @@ export interface UnikernelDisk extends Omit<DiskArgs, "connection"> {
 }
 
 export interface UnikernelArgs
-  extends Omit<DomainArgs, "connection" | "name" | "kernel" | "kinds" | "skeleton" | "disks"> {
+  extends Omit<DomainArgs, "connection" | "name" | "kernel" | "kinds" | "skeleton" | "expects" | "disks"> {
   /** Where it runs. */
   host: UnikernelHost
   /** Name of the domain. Default: the component's own. */
@@ -56,7 +56,7 @@ export class Unikernel extends pulumi.ComponentResource {
 
   constructor(name: string, args: UnikernelArgs, options: pulumi.ComponentResourceOptions = {}) {
     super("xen:index:Unikernel", name, {}, options)
-    const { host, name: domainName = name, kernel: source, sha256, skeleton, disks = {}, ...rest } = args
+    const { host, name: domainName = name, kernel: source, sha256, skeleton: _, disks = {}, ...rest } = args
     const { connection } = host
     const child = { parent: this }
 
@@ -73,7 +73,7 @@ export class Unikernel extends pulumi.ComponentResource {
       name: domainName,
       kernel: this.kernel.path,
       kinds: this.kernel.kinds,
-      ...skeletonOf(skeleton, source),
+      ...besideKernel(args),
       disks: Object.entries(this.disks).map(([vdev, disk]) => attached(vdev, disk, disks[vdev]!)),
     }
     this.domain = new Domain(name, wanted, child)
@@ -91,17 +91,22 @@ export class Unikernel extends pulumi.ComponentResource {
   }
 }
 
-/** What a build leaves beside its kernel: `dist/www.xen`, packed or not, has `dist/www.xl.in`. */
-function skeletonOf(
-  given: UnikernelArgs["skeleton"],
-  kernel: UnikernelArgs["kernel"],
-): Pick<DomainArgs, "skeleton"> {
-  if (given === "builtin") return {}
-  if (given !== undefined) return { skeleton: given }
-  if (typeof kernel !== "string" || /^[a-z]+:\/\//.test(kernel)) return {}
-  const base = kernel.replace(/(\.(gz|bz2|xz|zst))?$/, "").replace(/\.(xen|pvh|elf)$/, "")
-  const found = [`${base}.xl.hbs`, `${base}.xl.in`].find(existsSync)
-  return found === undefined ? {} : { skeleton: found }
+/**
+ * What a build leaves beside its kernel: `dist/www.xen`, packed or not, has `dist/www.xl.in`, which is the configuration's
+ * skeleton and says what devices the kernel was built for. Another skeleton is held against that.
+ */
+function besideKernel({ kernel, skeleton }: UnikernelArgs): Pick<DomainArgs, "skeleton" | "expects"> {
+  const isFile = typeof kernel === "string" && !/^[a-z]+:\/\//.test(kernel)
+  const base = isFile ? kernel.replace(/\.(gz|bz2|xz|zst)$/, "").replace(/\.(xen|pvh|elf)$/, "") : undefined
+  const [template, plain] = ["xl.hbs", "xl.in"].map(suffix => {
+    const path = `${base}.${suffix}`
+    return base !== undefined && existsSync(path) ? path : undefined
+  })
+  const chosen = skeleton === "builtin" ? undefined : (skeleton ?? template ?? plain)
+  return {
+    ...(chosen !== undefined && { skeleton: chosen }),
+    ...(plain !== undefined && { expects: plain }),
+  }
 }
 
 function diskArgs(

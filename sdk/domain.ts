@@ -72,6 +72,8 @@ export interface DomainArgs {
   kinds?: pulumi.Input<pulumi.Input<BootKind>[] | undefined>
   /** Skeleton of the configuration: a file NAME.xl.in, NAME.xl.hbs or NAME.xl, or an asset. */
   skeleton?: pulumi.Input<string | pulumi.asset.Asset>
+  /** What the kernel's build says of its devices, NAME.xl.in or a manifest.json of Solo5: each of them must be there. */
+  expects?: pulumi.Input<string>
   /** Values of the skeleton's variables beside those that are known. */
   variables?: pulumi.Input<{ [name: string]: pulumi.Input<string | number> }>
   /** Kind of guest. Default: what the skeleton says, else what the kernel can be. */

@@ -4,6 +4,7 @@ import type { Partly } from "../rpc/declare.ts"
 import type { CheckContext } from "../rpc/resource.ts"
 import { Asset, unknown } from "../rpc/value.ts"
 import { type Base, ConfigurationError, computeConfiguration } from "./domainConfig.ts"
+import { expectDevices } from "./domainDevices.ts"
 import type { Inputs } from "./domainInputs.ts"
 
 /** The inputs that a configuration is made from. */
@@ -25,6 +26,7 @@ export async function checkDomain(
   try {
     const base = await readBase(given as Inputs)
     const { text, warnings } = await computeConfiguration(given as Inputs, base)
+    if (given.expects !== undefined) await expectDevices(given.expects, text)
     for (const warning of warnings) context.log("warning", `${given.name}: ${warning}`)
     return { inputs: { configuration: text } }
   } catch (error) {

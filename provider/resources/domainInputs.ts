@@ -118,6 +118,14 @@ export const inputs = {
       ),
     ),
   ),
+  expects: optional(
+    incidental(
+      text(
+        "what the kernel's build says of its devices, NAME.xl.in or a manifest.json of Solo5: each of them must be there",
+        oneLine,
+      ),
+    ),
+  ),
   variables: optional(
     incidental(
       map(
