@@ -69,8 +69,10 @@ function making(id: string, from: Inputs, directories?: Directories): HostChange
     ],
     // What a new repository offers is known once it is there; the package tool itself says what it lacks.
     inquire: async (host, facts, { signal }) => {
-      const { packages = [], repositories = [] } = wanted(facts)
-      return repositories.length > 0 ? [] : refuseUnavailable(host, facts, packages, signal)
+      const { packages = [], repositories = [], files = [] } = wanted(facts)
+      return repositories.length > 0 || files.length > 0
+        ? []
+        : refuseUnavailable(host, facts, packages, signal)
     },
     plan: facts => {
       const plan = planPackages(facts, wanted(facts))

@@ -76,22 +76,30 @@ for (const [what, facts, wanted, expected] of CASES)
     t.deepEqual(titles(facts, wanted), expected)
   })
 
-test("one command installs all that is missing, with the file that was sent and its digest", t => {
+test("a file is sent under its digest and installed, before the packages that it may bring a repository for", t => {
   const sha256 = "a".repeat(64)
-  const [step] = planPackages(hostFacts({ packages: { manager: "dnf" } }), {
+  const plan = planPackages(hostFacts({ packages: { manager: "dnf" } }), {
     id: "xen",
     packages: [{ name: "xen", version: "4.17.7-1" }],
     files: [{ name: "release", source: "/tmp/release.rpm", sha256 }],
   })
-  const kinds = step!.actions.map(({ kind }) => kind)
-  t.deepEqual(kinds, ["run", "upload", "run", "run", "remove"])
-  const upload = step!.actions[1]!
-  t.is(upload.kind === "upload" ? upload.sha256 : "", sha256)
-  const install = step!.actions[3]!
-  t.deepEqual(install.kind === "run" ? install.command.slice(2) : [], [
-    ...["install", "xen", "rpm", "dnf", "-y", "install", "xen-4.17.7-1"],
-    "/var/lib/pulumi-xen/packages/xen.release.rpm",
+  const words = plan.map(({ actions }) =>
+    actions.map(action =>
+      action.kind === "run" ? action.command.slice(2).join(" ") : `${action.kind} ${action.path}`,
+    ),
+  )
+  const landed = "/var/lib/pulumi-xen/packages/xen.release.rpm"
+  t.deepEqual(words, [
+    [
+      "/var/lib/pulumi-xen/packages",
+      `upload ${landed}`,
+      `install xen rpm dnf -y --setopt=localpkg_gpgcheck=0 install ${landed}`,
+      `remove ${landed}`,
+    ],
+    ["run dnf -q -y makecache", "install xen rpm dnf -y install xen-4.17.7-1"],
   ])
+  const upload = plan[0]!.actions[1]!
+  t.is(upload.kind === "upload" ? upload.sha256 : "", sha256)
 })
 
 test("an unsigned repository that was asked for is shown as such", t => {

@@ -15,8 +15,10 @@ export interface PackageTool {
   readonly database: "dpkg" | "rpm"
   /** Fetches what the repositories offer. */
   readonly refresh: Command
-  /** Names with their versions, and paths of local files. */
-  install(packages: readonly PackageWanted[], files: readonly string[]): Command
+  /** By names and versions, from the repositories. */
+  install(packages: readonly PackageWanted[]): Command
+  /** By paths; signatures do not count, as the files' digests were checked. */
+  installFiles(paths: readonly string[]): Command
   /** Removes these and nothing else: refused where something needs them. */
   remove(names: readonly string[]): Command
   /** The repository's files by path; the key's text is given where there is one. */
@@ -36,24 +38,21 @@ export interface PackageTool {
 const isSigned = ({ key, directory, allowUnsigned }: RepositoryWanted): boolean =>
   !allowUnsigned && (key !== undefined || directory === undefined)
 
+const APT_INSTALL: Command = [
+  ...["apt-get", "-q", "-y", "--no-install-recommends", "--allow-downgrades", "--allow-change-held-packages"],
+  ...["-o", "DPkg::Lock::Timeout=600", "-o", "APT::Status-Fd=1", "-o", "Dpkg::Options::=--force-confold"],
+  "install",
+]
+
 const apt: PackageTool = {
   database: "dpkg",
   extension: "deb",
   refresh: ["apt-get", "-q", "update", "-o", "APT::Update::Error-Mode=any"],
-  install: (packages, files) => [
-    ...[
-      "apt-get",
-      "-q",
-      "-y",
-      "--no-install-recommends",
-      "--allow-downgrades",
-      "--allow-change-held-packages",
-    ],
-    ...["-o", "DPkg::Lock::Timeout=600", "-o", "APT::Status-Fd=1", "-o", "Dpkg::Options::=--force-confold"],
-    "install",
+  install: packages => [
+    ...APT_INSTALL,
     ...packages.map(({ name, version }) => (version === undefined ? name : `${name}=${version}`)),
-    ...files,
   ],
+  installFiles: paths => [...APT_INSTALL, ...paths],
   repositoryFiles: repository => {
     const { name, suites = ["./"], components = [], key } = repository
     const lines = [
@@ -83,7 +82,7 @@ const apt: PackageTool = {
 /** dnf, yum and zypper read the same .repo files, from different places. */
 function rpmTool(
   directory: string,
-  commands: Pick<PackageTool, "refresh" | "install" | "hold" | "release" | "holdPackage">,
+  commands: Pick<PackageTool, "refresh" | "install" | "installFiles" | "hold" | "release" | "holdPackage">,
 ): PackageTool {
   const keyPath = (name: string) => `/etc/pki/rpm-gpg/pulumi-xen-${name}.asc`
   return {
@@ -118,7 +117,8 @@ const versioned = ({ name, version }: PackageWanted) => (version === undefined ?
 const dnfLike = (program: "dnf" | "yum"): PackageTool =>
   rpmTool("/etc/yum.repos.d", {
     refresh: [program, "-q", "-y", "makecache"],
-    install: (packages, files) => [program, "-y", "install", ...packages.map(versioned), ...files],
+    install: packages => [program, "-y", "install", ...packages.map(versioned)],
+    installFiles: paths => [program, "-y", "--setopt=localpkg_gpgcheck=0", "install", ...paths],
     // The versionlock plugin is a package of its own on every EL.
     holdPackage: program === "dnf" ? "python3-dnf-plugin-versionlock" : "yum-plugin-versionlock",
     hold: names => [program, "versionlock", "add", ...names],
@@ -127,7 +127,7 @@ const dnfLike = (program: "dnf" | "yum"): PackageTool =>
 
 const zypper = rpmTool("/etc/zypp/repos.d", {
   refresh: ["zypper", "--non-interactive", "--quiet", "refresh"],
-  install: (packages, files) => [
+  install: packages => [
     ...[
       "zypper",
       "--non-interactive",
@@ -137,8 +137,9 @@ const zypper = rpmTool("/etc/zypp/repos.d", {
       "--auto-agree-with-licenses",
     ],
     ...packages.map(({ name, version }) => (version === undefined ? name : `${name}=${version}`)),
-    ...files,
   ],
+  // zypper can leave out the check of a file's signature only together with that of everything that it needs.
+  installFiles: paths => ["rpm", "-U", "--oldpackage", "--nosignature", ...paths],
   hold: names => ["zypper", "--non-interactive", "addlock", ...names],
   release: names => ["zypper", "--non-interactive", "removelock", ...names],
 })
