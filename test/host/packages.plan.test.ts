@@ -200,8 +200,8 @@ test("a key that is no key is refused by name", t => {
 const PROGRESS: [string, string[], string | undefined][] = [
   [
     "apt downloads",
-    ["dlstatus:1:20.5:Retrieving file 2 of 12"],
-    "downloading: Retrieving file 2 of 12 (21 %)",
+    ["dlstatus:2:20.5:Retrieving file 2 of 12 (1min 3s remaining)"],
+    "downloading 2 of 12 (21 %)",
   ],
   [
     "apt sets up the second of three",

@@ -13,8 +13,11 @@ export function packageProgress(): (line: string) => string | undefined {
       total = Number(planned[1]) + Number(planned[2])
       return undefined
     }
-    const download = /^dlstatus:\d+:([\d.]+):(.*)$/.exec(line)
-    if (download) return `downloading: ${download[2]} (${Math.round(Number(download[1]))} %)`
+    const download = /^dlstatus:\d+:([\d.]+):Retrieving file (\d+) of (\d+)/.exec(line)
+    if (download) {
+      const [, percent, at, of] = download
+      return `downloading ${at} of ${of} (${Math.round(Number(percent))} %)`
+    }
     if (/^Unpacking /.test(line)) return `unpacking ${line.split(" ")[1]}`
     const setUp = /^Setting up (\S+)/.exec(line)
     if (setUp) {
