@@ -54,6 +54,7 @@ function making(wanted: Dom0Wanted, urn: string, adopting: boolean): HostChange 
 const restartNeeded = (facts: HostFacts, wanted: Dom0Wanted): boolean =>
   planDom0(facts, wanted).some(({ risk }) => risk === "boot")
 
+const forgetOwner = step("Forget whose the machine's Xen was", [release("dom0")])
 const restartIntoLinux = step("Restart into plain Linux", [], { risk: "reboot" })
 
 function removing(reboot: Dom0Wanted["reboot"]): HostChange {
@@ -62,21 +63,26 @@ function removing(reboot: Dom0Wanted["reboot"]): HostChange {
       planDom0Removal(facts).length > 0 || ownerOf(facts, "dom0") !== undefined
         ? refuseRemoval(facts, reboot)
         : [],
-    // The mark goes last: a run that was killed between the files and the restart finds by it what is left to do.
+    // The mark goes last: a run that was killed between the files and the restart finds by it what is left to do. Where
+    // there is no restart the record goes last, and tells that.
     plan: facts => {
       const files = planDom0Removal(facts)
       if (ownerOf(facts, "dom0") === undefined) return files
+      if (dom0Record(facts)?.adopted) return [forgetOwner, ...files]
       const restart = files.length === 0 && facts.xen ? [restartIntoLinux] : []
-      return [...files, ...restart, step("Forget whose the machine's Xen was", [release("dom0")])]
+      return [...files, ...restart, forgetOwner]
     },
     missing: (facts, before) => [
-      ...(facts.xen && ownerOf(before, "dom0") !== undefined ? ["Xen still runs"] : []),
+      ...(facts.xen && ownerOf(before, "dom0") !== undefined && !dom0Record(before)?.adopted
+        ? ["Xen still runs"]
+        : []),
       ...(dom0Record(facts) ? ["the old configuration is not back"] : []),
     ],
   }
 }
 
 function refuseRemoval(facts: HostFacts, reboot: Dom0Wanted["reboot"]): Refusal[] {
+  if (dom0Record(facts)?.adopted) return refuseHost(facts)
   const domains = facts.xen?.domains ?? []
   return [
     ...refuseHost(facts),

@@ -88,10 +88,11 @@ test("before Xen is installed the boot is held where it is", t => {
 test("Xen is booted once, on trial; plain Linux stays the default until somebody has come in", t => {
   const plan = planDom0(installed(), WANTED)
   t.deepEqual(titles(plan), [
+    "Note how the machine was before",
     "Log the guests' consoles, let guests shut down instead of being saved, watch over dom0",
     "Restart into Xen",
   ])
-  const trial = plan[1]!
+  const trial = plan.at(-1)!
   t.is(trial.risk, "boot")
   const [first, regenerate, fallback, once] = commands(trial)
   t.is(first, `grub-set-default --boot-directory=/boot ${PLAIN_ENTRY}`)
@@ -181,6 +182,32 @@ test("a removal gives every file back and restarts into plain Linux", t => {
   )
   const back = removal[0]!.actions.flatMap(one => (one.kind === "write" ? [[one.path, one.content]] : []))
   t.deepEqual(Object.fromEntries(back), facts.files)
+})
+
+test("what a failed trial has left is given back too when the next one succeeds and is removed", t => {
+  const facts = installed()
+  const { xen: _, ...failed } = running(facts, planDom0(facts, WANTED).slice(0, -1))
+  const after = running(failed, planDom0(failed, WANTED))
+  const files = planDom0Removal(after).flatMap(({ actions }) => actions)
+  const back = files.flatMap(one => (one.kind === "write" ? [[one.path, one.content]] : []))
+  t.deepEqual(Object.fromEntries(back), facts.files)
+  for (const path of Object.keys(after.files).filter(path => !(path in facts.files)))
+    t.true(
+      files.some(one => one.kind === "remove" && one.path === path),
+      path,
+    )
+})
+
+test("a Xen that somebody else had set up stays when it is removed, and nothing restarts", t => {
+  const { xen, files } = running(installed(), [])
+  const foreign: HostFacts = { ...installed(), ...(xen && { xen }), files }
+  const after = running(foreign, planDom0(foreign, WANTED))
+  const removal = planDom0Removal(after)
+  t.deepEqual(
+    removal.map(({ risk }) => risk),
+    ["none"],
+  )
+  t.like(dom0Found(after), { memory: 1024 })
 })
 
 test("on EL the options are lines of /etc/default/grub, and GRUB's commands have their names", t => {

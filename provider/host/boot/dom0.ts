@@ -1,5 +1,5 @@
 import type { HostFacts } from "../facts/types.ts"
-import { readRecord, recordPath, recordText } from "../records.ts"
+import { readRecord, recordPath, recordText, removeRecord, writeRecord } from "../records.ts"
 import { type Action, type Plan, remove, run, type Step, step, write } from "../step.ts"
 import { type Grub, grubFiles, grubOf, plainEntry, xenEntry } from "./grub.ts"
 import { RESTART_CONSOLED, serviceFiles } from "./services.ts"
@@ -104,12 +104,22 @@ export function planDom0(facts: HostFacts, wanted: Dom0Wanted): Plan {
     linuxOptions: options.linux,
     originals,
     savedEntry: record?.savedEntry ?? plainSaved(grub) ?? fallback.id,
+    adopted: record?.adopted ?? facts.xen !== undefined,
   }
   const recordFile = { [recordPath(DOM0_RECORD)]: recordText(next) }
   const differs = ([path, content]: [string, string]) => present(facts, path) !== content
   const changedServices = Object.entries(services).filter(differs)
   const changedMenu = Object.entries({ ...menuFiles, ...recordFile }).filter(differs)
+  // Before all else, and not taken back with a trial that fails: how the machine was is known only now.
+  const untouched: Dom0Record = { ...next, xenOptions: [], linuxOptions: [] }
   return [
+    ...(record
+      ? []
+      : [
+          step("Note how the machine was before", [writeRecord(DOM0_RECORD, untouched)], {
+            undo: [removeRecord(DOM0_RECORD)],
+          }),
+        ]),
     ...(changedServices.length > 0 ? [servicesStep(facts, changedServices)] : []),
     ...menuSteps(facts, grub, fallback.id, changedMenu, wanted),
   ]
@@ -210,7 +220,10 @@ function trialStep(
   }
 }
 
-/** Back to plain Linux: the files and GRUB's default as they were, and a restart out of Xen. */
+/**
+ * Back to plain Linux: the files and GRUB's default as they were, and a restart out of Xen. A Xen that was there before
+ * stays, and has its old options from the next restart on.
+ */
 export function planDom0Removal(facts: HostFacts): Plan {
   const record = dom0Record(facts)
   const grub = facts.boot.grub && grubOf(facts.boot.grub)
@@ -230,6 +243,6 @@ export function planDom0Removal(facts: HostFacts): Plan {
       run(grub.regenerate),
       remove(recordPath(DOM0_RECORD)),
     ]),
-    ...(facts.xen ? [step("Restart into plain Linux", [], { risk: "reboot" })] : []),
+    ...(facts.xen && !record.adopted ? [step("Restart into plain Linux", [], { risk: "reboot" })] : []),
   ]
 }

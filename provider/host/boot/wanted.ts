@@ -30,6 +30,8 @@ export interface Dom0Record {
   readonly originals: Readonly<Record<string, string | null>>
   /** GRUB's default before: what it goes back to. */
   readonly savedEntry: string
+  /** Xen ran here before, set up by somebody else: it stays when this is undone. */
+  readonly adopted: boolean
 }
 
 export const DOM0_RECORD = "dom0"
