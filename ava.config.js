@@ -1,5 +1,5 @@
 // Machines that become Xen hosts and back take from twenty minutes to an hour: `npm run test:machines`.
-const machines = "test/xenHost/{debian,rpm,sabotage}.test.ts"
+const machines = "test/xenHost/{debian,dom0,rpm,sabotage}.test.ts"
 const everythingElse = ["test/**/*.test.ts", "xlcfg/test/**/*.test.ts", `!${machines}`]
 
 export default {

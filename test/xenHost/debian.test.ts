@@ -1,6 +1,11 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import anyTest, { type TestFn } from "ava"
 import { bareMachine, type TestMachine } from "../helpers/lab.ts"
+import { ProviderUnderTest } from "../helpers/provider.ts"
 import { PulumiStack } from "../helpers/pulumiStack.ts"
+import { eventually } from "./helpers/midway.ts"
 
 // One machine goes through all of it, in the order of the file: a boot is what is dear.
 const test = anyTest.serial as TestFn
@@ -12,7 +17,13 @@ const up = ["up", "--yes", "--skip-preview"]
 const restart = 15 * 60_000
 
 /** In software emulation dom0 takes minutes for GRUB's menu alone, and that is part of the time. */
-const patient = { window: 1500 }
+const patient = { window: 240, dom0: { window: 1500 } }
+
+/** Beside the one on the uplink. Namespaces have no VLANs everywhere; a machine's own kernel does. */
+const bridges = {
+  inside0: {},
+  xenbr7: { uplink: "eth0", vlan: 7, addressing: { ipv4: { addresses: ["198.51.100.7/24"] } } },
+}
 
 /** What must be as it was, in the end. */
 const PLAIN = `
@@ -28,8 +39,12 @@ find /var/lib/pulumi-xen -type f ! -name lock ! -path '*/guard/*' 2>/dev/null ||
 systemctl --failed --no-legend
 `
 const bootId = () => machine.run("cat /proc/sys/kernel/random/boot_id")
-const want = (more: object) =>
-  stack.configure({ hosts: { www1: { ...machine.host, memory: 1024, dom0: patient, ...more } } })
+const want = (more: object) => {
+  const xenOptions = [...machine.host.xenOptions, "com1=115200,8n1", "console=com1"]
+  return stack.configure({
+    hosts: { www1: { ...machine.host, xenOptions, bridges, memory: 1024, ...patient, ...more } },
+  })
+}
 
 test.before(async t => {
   t.timeout(restart)
@@ -57,12 +72,15 @@ test("one pulumi up makes a Xen host of a bare machine", async t => {
   const before = await bootId()
   const { stdout } = await stack.succeed(up)
   t.log(stdout)
-  t.regex(stdout, /\+ 5 created/)
+  t.regex(stdout, /\+ 7 created/)
   t.not(await bootId(), before)
   t.regex(await machine.run("cat /proc/xen/capabilities"), /control_d/)
   t.regex(await machine.run("xl list"), /Domain-0\s+0\s+1024/)
   t.regex(await machine.run("ip -4 route show default"), /dev xenbr0/)
   t.is((await machine.run("cat /sys/class/net/eth0/master/uevent")).includes("xenbr0"), true)
+  t.regex(await machine.run("ip -d link show eth0.7"), /master xenbr7 .*\n.*\n? +vlan protocol 802\.1Q id 7 /)
+  t.regex(await machine.run("ip -4 -o addr show xenbr7"), /198\.51\.100\.7\/24/)
+  t.is(await machine.run("ls /sys/class/net/inside0/brif"), "")
   t.is(await machine.run("systemctl is-active pulumi-xen-guard-dom0.timer || :"), "inactive\n")
   t.regex(await machine.run("ps ax"), /xenconsoled.*--log=guest/)
 })
@@ -70,9 +88,51 @@ test("one pulumi up makes a Xen host of a bare machine", async t => {
 test("the second up does nothing, and refresh finds no drift", async t => {
   t.timeout(restart)
   const before = await bootId()
-  t.regex((await stack.succeed(up)).stdout, /5 unchanged/)
+  t.regex((await stack.succeed(up)).stdout, /7 unchanged/)
   await stack.succeed(["refresh", "--yes", "--skip-preview", "--expect-no-changes"])
   t.is(await bootId(), before)
+})
+
+test("what was made can be imported: the inputs that are read from the machine are those of the program", async t => {
+  t.timeout(restart)
+  const { host, port, privateKeyPath, hostKey } = machine.host
+  const directory = await mkdtemp(join(tmpdir(), "import-"))
+  const knownHosts = join(directory, "known_hosts")
+  await writeFile(knownHosts, `[${host}]:${port} ${hostKey}\n`)
+  await using provider = await ProviderUnderTest.start()
+  await provider.client.configure({ privateKeyPath, knownHosts: [knownHosts] })
+  const made = await stack.resources()
+  for (const [type, collection] of [
+    ["xen:index:Bridge", "bridges"],
+    ["xen:index:Dom0", "dom0"],
+  ] as const) {
+    const resource = made.find(one => one.type === type)!
+    const id = `ssh://root@${host}:${port}/${collection}/${resource.id}`
+    const found = await provider.client.read(resource.urn, id)
+    const { connection: _, window: __, ...inputs } = found.inputs
+    t.like(resource.inputs, inputs)
+    t.deepEqual({ ...found.outputs, guard: "confirmed" }, resource.outputs)
+  }
+  await rm(directory, { recursive: true })
+})
+
+test("a dom0 that hangs is restarted by Xen, and comes back as a Xen host", async t => {
+  t.timeout(2 * restart)
+  const before = await bootId()
+  t.log(
+    await machine.run(
+      "head /sys/class/watchdog/*/identity /sys/class/watchdog/*/state; ls -l /dev/watchdog*",
+    ),
+  )
+  // Ahead of the two minutes that a real dom0 is given.
+  await machine.run(`
+    manager="org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager"
+    busctl get-property $manager RuntimeWatchdogUSec | grep -qx "t 120000000"
+    busctl set-property $manager RuntimeWatchdogUSec t 30000000
+    setsid python3 -c "import ctypes, time; ctypes.CDLL(None).ptrace(16, 1, 0, 0); time.sleep(3600)" >/dev/null 2>&1 </dev/null &`)
+  await eventually("Xen to restart the machine", 900, async () => (await bootId()) !== before)
+  t.regex(await machine.console(), /watchdog rebooting machine/i)
+  t.regex(await machine.run("cat /proc/xen/capabilities"), /control_d/)
 })
 
 test("other memory for dom0 restarts the machine once more, and nothing else changes", async t => {

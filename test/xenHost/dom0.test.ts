@@ -1,0 +1,193 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
+import anyTest, { type TestFn } from "ava"
+import type { Properties } from "../../provider/rpc/value.ts"
+import { type TestMachine, xenMachine } from "../helpers/lab.ts"
+import { failureOf, type Made, ProviderUnderTest } from "../helpers/provider.ts"
+import { startProvider, untilLogged } from "../helpers/providerProcess.ts"
+import { eventually } from "./helpers/midway.ts"
+
+// One machine goes through all of it, in the order of the file: it is restored with Xen running, and broken after that.
+const test = anyTest.serial as TestFn
+let machine: TestMachine
+let provider: ProviderUnderTest
+let made: Made
+let foreign: string
+let plain: string
+
+const urn = "urn:pulumi:s::p::xen:index:Dom0::www1"
+const restart = 15 * 60_000
+
+const connection = () => {
+  const { host, port, user, hostKey, privateKeyPath } = machine.host
+  return { host, port, user, hostKey, privateKeyPath }
+}
+/** In software emulation dom0 takes minutes for GRUB's menu alone, and that is part of the time. */
+const want = (more: Properties = {}): Properties => ({
+  connection: connection(),
+  memory: 768,
+  xenOptions: [...machine.host.xenOptions, "com1=115200,8n1", "console=com1"],
+  linuxOptions: ["net.ifnames=0", "console=hvc0"],
+  window: 1500,
+  ...more,
+})
+
+const bootId = () => machine.run("cat /proc/sys/kernel/random/boot_id")
+const hypervisor = async () => (await machine.run("cat /sys/hypervisor/type 2>/dev/null || echo none")).trim()
+/** What a Dom0 changes. Guards that are done leave their units. */
+const CONFIGURATION = `
+cat /etc/default/grub.d/* /etc/default/xen /etc/default/xendomains
+grep -c ^menuentry /boot/grub/grub.cfg
+find /etc -name '*pulumi-xen*' ! -name 'pulumi-xen-guard-*'
+find /var/lib/pulumi-xen -type f ! -name lock ! -path '*/guard/*'`
+const MENU = "cat /etc/default/grub.d/*; grep -c ^menuentry /boot/grub/grub.cfg"
+
+test.before(async t => {
+  t.timeout(restart)
+  machine = await xenMachine()
+  provider = await ProviderUnderTest.start()
+})
+test.after.always(async () => {
+  await provider?.[Symbol.asyncDispose]()
+  await machine?.[Symbol.asyncDispose]()
+})
+
+test("a Xen that was set up by hand is taken over; other memory for dom0 restarts the machine, once", async t => {
+  t.timeout(2 * restart)
+  const before = await bootId()
+  foreign = await machine.run(CONFIGURATION)
+  made = await provider.create(urn, want())
+  t.like(made.outputs, { guard: "confirmed", drift: [] })
+  t.not(await bootId(), before)
+  t.regex(await machine.run("xl list"), /Domain-0\s+0\s+768/)
+  const again = await provider.update(urn, made, want())
+  t.deepEqual(again.outputs, made.outputs, "the second time nothing is done")
+})
+
+test("a refresh finds nothing, and an import reads what a program has to say", async t => {
+  const clean = await provider.client.read(urn, made.id, made)
+  t.deepEqual(clean.outputs, made.outputs)
+  const { host, port, privateKeyPath, hostKey } = machine.host
+  const directory = await mkdtemp(join(tmpdir(), "import-"))
+  const knownHosts = join(directory, "known_hosts")
+  await writeFile(knownHosts, `[${host}]:${port} ${hostKey}\n`)
+  await provider.client.configure({ privateKeyPath, knownHosts: [knownHosts] })
+  const found = await provider.client.read(urn, `ssh://root@${host}:${port}/dom0/${made.id}`)
+  const { connection: _, window: __, ...inputs } = found.inputs
+  t.like(made.inputs, inputs)
+  t.deepEqual({ ...found.outputs, guard: "confirmed" }, made.outputs)
+  const other = "0".repeat(32)
+  const failed = await failureOf(provider.client.read(urn, `ssh://root@${host}:${port}/dom0/${other}`))
+  t.regex(failed.says, /The machine that answers is [0-9a-f]{32}, and this resource is of 0{32}/)
+  await rm(directory, { recursive: true })
+})
+
+test("a dom0 that hangs is restarted by Xen, and comes back", async t => {
+  t.timeout(2 * restart)
+  const before = await bootId()
+  const watchdogs =
+    "for one in /sys/class/watchdog/*; do echo ${one##*/} $(cat $one/identity $one/state); done"
+  t.log(await machine.run(watchdogs))
+  t.regex(await machine.run(watchdogs), /xen_wdt active/)
+  // Ahead of the two minutes that a real dom0 is given. Nobody feeds the watchdog when the first process stands still.
+  await machine.run(`
+    manager="org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager"
+    busctl get-property $manager RuntimeWatchdogUSec | grep -qx "t 120000000"
+    busctl set-property $manager RuntimeWatchdogUSec t 30000000
+    setsid python3 -c "import ctypes, time; ctypes.CDLL(None).ptrace(16, 1, 0, 0); time.sleep(3600)" >/dev/null 2>&1 </dev/null &`)
+  await eventually("Xen to restart the machine", 900, async () => (await bootId()) !== before)
+  t.regex(await machine.console(), /watchdog rebooting machine/i)
+  t.is(await hypervisor(), "xen")
+})
+
+test("a Xen that was there before stays when it is given back, with its own options, and nothing restarts", async t => {
+  t.timeout(restart)
+  const before = await bootId()
+  await provider.client.delete(urn, made.id, made)
+  t.is(await bootId(), before)
+  t.is(await machine.run(CONFIGURATION), foreign)
+})
+
+/** Takes a module from Xen's entry as soon as it is chosen: an initrd that was never written. */
+const TAKE_MODULE = `
+cat >/usr/local/sbin/grub-reboot <<'END'
+#!/bin/sh
+/usr/sbin/grub-reboot "$@" && sed -i '/^menuentry .*--class xen/,/^}/ s|/boot/initrd|/boot/missing|' /boot/grub/grub.cfg
+END
+chmod +x /usr/local/sbin/grub-reboot`
+
+const BROKEN: [what: string, more: () => Properties, arrange: string, restore: string][] = [
+  [
+    "too little memory for dom0",
+    () => ({ xenOptions: [...(want().xenOptions as string[]), "dom0_mem=16M,max:16M"] }),
+    "",
+    "",
+  ],
+  ["a module missing", () => ({}), TAKE_MODULE, "rm /usr/local/sbin/grub-reboot"],
+  ["a root that is not there", () => ({ linuxOptions: ["root=/dev/nowhere", "rootdelay=5"] }), "", ""],
+]
+
+test("the machine boots plain Linux, with Xen installed", async t => {
+  t.timeout(restart)
+  await machine.run(
+    "rm /etc/default/grub.d/lab-xen.cfg; echo XEN_OVERRIDE_GRUB_DEFAULT=0 >/etc/default/grub.d/plain.cfg; update-grub",
+  )
+  await machine.reboot()
+  plain = await machine.run(CONFIGURATION)
+  t.is(await hypervisor(), "none")
+})
+
+for (const [what, more, arrange, restore] of BROKEN) {
+  test(`a Xen with ${what}: the machine comes back without it, by itself, and the user is told`, async t => {
+    t.timeout(2 * restart)
+    const before = await machine.run(MENU)
+    await machine.run(arrange)
+    const failed = await failureOf(provider.create(urn, want(more())))
+    t.regex(failed.says, /The host has taken the change back and is on its old setting/)
+    t.like(failed.saved?.outputs, { guard: "reverted" })
+    await eventually("the machine to answer", 600, async () => (await hypervisor()) === "none")
+    await machine.run(restore)
+    t.is(await machine.run(MENU), before)
+  })
+}
+
+test("the power fails while Xen boots on trial: the machine comes up without it", async t => {
+  t.timeout(2 * restart)
+  const running = await startProvider()
+  const creating = running.client.create(urn, await provider.check(urn, want())).catch(() => undefined)
+  await untilLogged(running.engine, /waiting for the machine to restart/)
+  await sleep(20_000)
+  await machine.powerCut()
+  await running.stop("SIGKILL")
+  await creating
+  await machine.boot()
+  t.is(await hypervisor(), "none")
+  t.regex(await machine.run("cat /var/lib/pulumi-xen/guard/dom0/log"), /restarted before anybody confirmed/)
+})
+
+test("the provider is killed while Xen boots on trial: nobody confirms, and the machine goes back by itself", async t => {
+  t.timeout(3 * restart)
+  const running = await startProvider()
+  const creating = running.client
+    .create(urn, await provider.check(urn, want({ window: 60 })))
+    .catch(() => undefined)
+  await untilLogged(running.engine, /waiting for the machine to restart/)
+  await running.stop("SIGKILL")
+  await creating
+  const log = () => machine.run("cat /var/lib/pulumi-xen/guard/dom0/log")
+  await eventually("the guard to take Xen back", 1200, async () => /is back/.test(await log()))
+  await eventually("plain Linux to run again", 1200, async () => (await hypervisor()) === "none")
+  t.regex(await log(), /the machine runs the trial.*\n.*nobody confirmed in time/)
+})
+
+test("after all that, the next run with the right input makes a Xen host of the machine; removed, it is plain Linux again", async t => {
+  t.timeout(3 * restart)
+  made = await provider.create(urn, want())
+  t.like(made.outputs, { guard: "confirmed", drift: [] })
+  t.regex(await machine.run("xl list"), /Domain-0\s+0\s+768/)
+  await provider.client.delete(urn, made.id, made)
+  t.is(await hypervisor(), "none")
+  t.is(await machine.run(CONFIGURATION), plain)
+})
