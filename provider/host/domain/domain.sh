@@ -1,16 +1,30 @@
-# What is done to one domain of a host, one verb a run: sent on standard input to `sh -s -- DIRECTORY VERB ARGUMENT…`.
-# Every verb finds its own half done and ends it. Domains are found by their UUIDs: names change hands.
+# What is done to one domain of a host, one verb a run: sent on standard input to `sh -s -- DIRECTORY VERB ARGUMENT…`, with
+# a last line that performs the verb. Every verb finds its own half done and ends it. Domains are found by their UUIDs:
+# names change hands. Forks are what a verb costs, and xl most of all: the list is asked for once and read here.
 set -u
 export LC_ALL=C PATH="/usr/sbin:/usr/bin:/sbin:/bin:$PATH"
 directory=$1
 shift
 name=${directory##*/}
 
-# The number of the domain with a UUID; fails where there is none.
-number() {
-  xl list -v | while read -r _ id rest; do
-    case $rest in *"$1"*) echo "$id" && break ;; esac
-  done | grep .
+# Debian's xl is a script that looks for the one of the Xen that runs: found here once.
+toolstack=$(command -v xl)
+if [ -r /sys/hypervisor/version/major ] && read -r major </sys/hypervisor/version/major &&
+  read -r minor </sys/hypervisor/version/minor && [ -x "/usr/lib/xen-$major.$minor/bin/xl" ]; then
+  toolstack=/usr/lib/xen-$major.$minor/bin/xl
+fi
+# xl leaves a process that watches over a domain: it must not hold our lock.
+xl() { "$toolstack" "$@" 9>&-; }
+
+look() { listed=$(xl list -v); }
+# find UUID: sets `id` and `named` from what was listed last; fails where there is no such domain.
+find() {
+  while read -r named id rest; do
+    case $rest in *"$1"*) return 0 ;; esac
+  done <<LISTED
+$listed
+LISTED
+  return 1
 }
 now() { mv -f -- "$1.new" "$1" && sync "$directory" 2>/dev/null; }
 link() {
@@ -20,7 +34,8 @@ console() { echo "/var/log/xen/console/guest-$name.$1.log"; }
 
 # claim URN [FORMER-OWNER]: whose the domain is. 77: another's.
 claim() {
-  owner=$(cat "$directory/owner" 2>/dev/null)
+  owner=
+  [ -f "$directory/owner" ] && read -r owner <"$directory/owner"
   [ "$owner" = "$1" ] && return
   if [ -n "$owner" ] && [ "$owner" != "${2-}" ]; then
     echo "$owner" >&2
@@ -29,16 +44,21 @@ claim() {
   printf '%s\n' "$1" >"$directory/owner.new" && now "$directory/owner"
 }
 
-# An update to the generation begins. The link comes first: a text that differs from the history's is then no hand's.
-next() { link next "$1.cfg"; }
+# record GENERATION SHA256: the text on standard input becomes the generation's, and an update to it begins. The link comes
+# first: a text that differs from the history's is then no hand's. A text that was cut off is none.
+record() {
+  link next "$1.cfg" || return
+  text=$directory/$1.cfg
+  cat >"$text.new" || return
+  sum=$(sha256sum <"$text.new")
+  [ "${sum%% *}" = "$2" ] || { rm -f -- "$text.new" && echo "the configuration did not arrive whole" >&2 && return 74; }
+  sync "$text.new" 2>/dev/null
+  now "$text"
+}
 forget_next() { rm -f -- "$directory/next"; }
 
-# baseline GENERATION UUID: what the domain is, for later looks to compare with.
-baseline() {
-  id=$(number "$2") || return
-  umask 077
-  xl list -l "$id" >"$directory/$1.json.new" && now "$directory/$1.json"
-}
+# baseline GENERATION DOMAIN: what the domain is, for later looks to compare with.
+baseline() { xl list -l "$2" >"$directory/$1.json.new" && now "$directory/$1.json"; }
 
 # start GENERATION UUID [OVERRIDE…]: prints where in the console's log this life begins.
 start() {
@@ -46,29 +66,29 @@ start() {
   shift 2
   log=$(console "$generation")
   from=$(stat -c %s "$log" 2>/dev/null || echo 0)
-  if ! id=$(number "$uuid"); then
-    # xl leaves a process that watches over the domain: it must not hold our lock.
-    xl create "$directory/$generation.cfg" "name=\"$name.$generation\"" "$@" 9>&- 1>&2 || {
+  echo "$from"
+  look
+  if ! find "$uuid"; then
+    xl create "$directory/$generation.cfg" "name=\"$name.$generation\"" "$@" 1>&2 || {
       code=$?
-      number "$uuid" >/dev/null && id=$(number "$uuid") && xl destroy "$id" 9>&-
-      echo "$from"
+      look && find "$uuid" && xl destroy "$id"
       return "$code"
     }
   fi
-  echo "$from"
   # One that has stopped already is no failure of the start: the checks tell what became of it.
-  baseline "$generation" "$uuid" || :
+  baseline "$generation" "$name.$generation" 2>/dev/null || :
 }
 
-# What was written to the console since: tail GENERATION FROM LINES
+# console_tail GENERATION FROM LINES: what was written to the console since.
 console_tail() { tail -c +"$(($2 + 1))" "$(console "$1")" 2>/dev/null | tail -n "$3"; }
 
 # destroy UUID: xl fails where its own monitor of a domain that has shut down takes it away at the same time.
 destroy() {
-  id=$(number "$1") || return 0
-  said=$(xl destroy "$id" 2>&1 9>&-)
+  look
+  find "$1" || return 0
+  said=$(xl destroy "$id" 2>&1)
   end=$(($(date +%s) + 60))
-  while number "$1" >/dev/null; do
+  while look && find "$1"; do
     [ "$(date +%s)" -lt "$end" ] || { echo "$said" >&2 && return 1; }
     sleep 0.5
   done
@@ -76,29 +96,28 @@ destroy() {
 
 # stop UUID SECONDS: prints `stopped`, `destroyed` where it had to be, or `gone`.
 stop() {
-  id=$(number "$1") || { echo gone && return; }
-  xl shutdown "$id" >/dev/null 2>&1 9>&-
+  look
+  find "$1" || { echo gone && return; }
+  xl shutdown "$id" >/dev/null 2>&1
   end=$(($(date +%s) + $2))
+  how=destroyed
   while [ "$(date +%s)" -lt "$end" ]; do
-    state=$(xl list "$id" 2>/dev/null | sed -n '2s/.*\([r-][b-][p-][s-][-rscwS?][d-]\)  *[0-9.]*$/\1/p')
-    case $state in
-      '') echo stopped && return ;;
-      ???s*) break ;;
-    esac
+    look
+    find "$1" || { echo stopped && return; }
+    # After memory and virtual CPUs come six letters: the fourth says that it has shut down.
+    case $rest in *" "???s??" "*) how=stopped && break ;; esac
     sleep 0.2
   done
-  case ${state-} in
-    ???s*) destroy "$1" && echo stopped ;;
-    *) destroy "$1" && echo destroyed ;;
-  esac
+  destroy "$1" && echo "$how"
 }
 
-# xl SUBCOMMAND UUID ARGUMENT…
+# change UUID SUBCOMMAND ARGUMENT…: an xl subcommand on the domain.
 change() {
-  subcommand=$1
-  id=$(number "$2") || { echo "the domain $2 is gone" >&2 && return 1; }
+  look
+  find "$1" || { echo "the domain $1 is gone" >&2 && return 1; }
+  subcommand=$2
   shift 2
-  xl "$subcommand" "$id" "$@" 9>&-
+  xl "$subcommand" "$id" "$@"
 }
 
 # place BRIDGE PORT…: onto the bridge, and off any other.
@@ -111,27 +130,29 @@ place() {
 # commit GENERATION UUID [OLD-UUID OLD-NAME]: the generation is what serves, under the domain's name.
 commit() {
   generation=$1 uuid=$2
-  if [ -n "${3-}" ] && id=$(number "$3"); then
-    [ "$(xl domname "$id" 2>/dev/null)" = "$4" ] || xl rename "$id" "$4"
-  fi
-  sum=$(sha256sum <"$directory/$generation.cfg" | cut -c 1-64)
+  look
+  if [ -n "${3-}" ] && find "$3" && [ "$named" != "$4" ]; then xl rename "$id" "$4"; fi
+  sum=$(sha256sum <"$directory/$generation.cfg")
   last=$(tail -n 1 "$directory/history" 2>/dev/null)
   case $last in
-    "$generation "*" $sum") ;;
+    "$generation "*" ${sum%% *}") ;;
     *)
       {
         tail -n 200 "$directory/history" 2>/dev/null
-        echo "$generation $(date -u +%Y-%m-%dT%H:%M:%SZ) $sum"
+        echo "$generation $(date -u +%Y-%m-%dT%H:%M:%SZ) ${sum%% *}"
       } >"$directory/history.new" && now "$directory/history" || return
       ;;
   esac
   link current "$generation.cfg" || return
   forget_next
-  id=$(number "$uuid") || return
-  [ "$(xl domname "$id" 2>/dev/null)" = "$name" ] || xl rename "$id" "$name" || return
+  find "$uuid" || return
+  [ "$named" = "$name" ] || xl rename "$id" "$name" || return
   # What the domain starts with when it restarts by itself: its own name and bridge, not those it was staged with.
-  xl config-update "$id" "$directory/$generation.cfg" >/dev/null 9>&-
+  xl config-update "$id" "$directory/$generation.cfg" >/dev/null
 }
+
+# commit_running GENERATION UUID: the same for one that goes on as it runs, which is another baseline.
+commit_running() { commit "$1" "$2" && baseline "$1" "$name"; }
 
 # prune GENERATION…
 prune() {
@@ -146,7 +167,5 @@ perform() {
   mkdir -p -- "$directory" && chmod 700 "$directory" || return
   exec 9>>"$directory/busy"
   flock -w 300 9 || { echo "a command of an earlier run still works on $directory" >&2 && return 75; }
-  "$@" </dev/null
+  "$@"
 }
-perform "$@"
-exit

@@ -14,23 +14,32 @@ fi
 
 section capabilities
 [ -r /proc/xen/capabilities ] && cat /proc/xen/capabilities
-command -v xl >/dev/null 2>&1 && section info && xl info 2>&1
 command -v nft >/dev/null 2>&1 && section nftables
-if command -v xl >/dev/null 2>&1; then
-  domains=$(xl list -v 2>&1)
+
+# Debian's xl is a script that looks for the one of the Xen that runs: found here once.
+toolstack=$(command -v xl)
+if [ -r /sys/hypervisor/version/major ] && read -r major </sys/hypervisor/version/major &&
+  read -r minor </sys/hypervisor/version/minor && [ -x "/usr/lib/xen-$major.$minor/bin/xl" ]; then
+  toolstack=/usr/lib/xen-$major.$minor/bin/xl
+fi
+if [ -n "$toolstack" ]; then
+  section info && "$toolstack" info 2>&1
+  domains=$("$toolstack" list -v 2>&1)
   section domains
   printf '%s\n' "$domains"
   ours=$(sed -n 's/^uuid = "\(.*\)"$/\1/p' "$directory"/*.cfg 2>/dev/null)
   section details
-  printf '%s\n' "$domains" | while read -r domain id rest; do
+  while read -r domain id rest; do
     case $id in '' | *[!0-9]* | 0) continue ;; esac
     match=
     case $domain in "$name" | "$name".????????????) match=yes ;; esac
     for uuid in $ours $known; do
       case $rest in *"$uuid"*) match=yes ;; esac
     done
-    [ -n "$match" ] && xl list -l "$id" </dev/null 2>/dev/null
-  done
+    [ -n "$match" ] && "$toolstack" list -l "$id" </dev/null 2>/dev/null
+  done <<LISTED
+$domains
+LISTED
 fi
 
 if [ -d "$directory" ]; then
@@ -41,16 +50,11 @@ if [ -d "$directory" ]; then
   for one in current next; do
     section "link $one" && readlink "$directory/$one"
   done
-  for one in "$directory"/*.cfg; do
-    [ -f "$one" ] || continue
-    file=${one##*/}
-    section "config ${file%.cfg} $(sha256sum <"$one" | cut -c 1-64)" && cat "$one"
+  for one in "$directory"/*.cfg "$directory"/*.json; do
+    [ -f "$one" ] && section "text ${one##*/}" && cat "$one"
   done
-  for one in "$directory"/*.json; do
-    [ -f "$one" ] || continue
-    file=${one##*/}
-    section "baseline ${file%.json}" && cat "$one"
-  done
+  section digests
+  sha256sum "$directory"/*.cfg 2>/dev/null
 fi
 
 # The same as in the probe of a whole host, for the same parser.

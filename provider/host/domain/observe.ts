@@ -114,10 +114,18 @@ function parseStore(sections: Sections): DomainStore | undefined {
   if (!sections.has("store")) return undefined
   const file = (name: string) => sections.get(`file ${name}`)?.trim() || undefined
   const link = (name: string) => /([0-9a-f]{12})\.cfg\s*$/.exec(sections.get(`link ${name}`) ?? "")?.[1]
+  const digests = new Map(
+    lines(sections.get("digests")).map(line => [line.replace(/^\S+ .*\//, ""), line.slice(0, 64)] as const),
+  )
   const generations = [...sections].flatMap(([title, text]) => {
-    const [kind, generation = "", sha256 = ""] = title.split(" ")
-    if (kind !== "config" || !/^[0-9a-f]{12}$/.test(generation)) return []
-    return [[generation, storedGeneration(sections, generation, sha256, text)] as const]
+    const generation = /^text ([0-9a-f]{12})\.cfg$/.exec(title)?.[1]
+    if (generation === undefined) return []
+    return [
+      [
+        generation,
+        storedGeneration(sections, generation, digests.get(`${generation}.cfg`) ?? "", text),
+      ] as const,
+    ]
   })
   const [owner, autostart, current, next] = [file("owner"), file("autostart"), link("current"), link("next")]
   return {
@@ -137,7 +145,7 @@ function storedGeneration(
   text: string,
 ): StoredGeneration {
   const config = readConfig(text)
-  const baseline = [...parseDetails(sections.get(`baseline ${generation}`) ?? "").values()][0]
+  const baseline = [...parseDetails(sections.get(`text ${generation}.json`) ?? "").values()][0]
   return {
     generation,
     text,

@@ -217,8 +217,13 @@ test("what was observed is read whole, or refused as cut off", t => {
     section("file history", `${generation.generation} 2026-01-01T00:00:00Z ${generation.sha256}\n`),
     section("link current", `${generation.generation}.cfg\n`),
     section("link next", ""),
-    section(`config ${generation.generation} ${generation.sha256}`, generation.text),
-    section("config 0123456789ab x", "no configuration {"),
+    section(`text ${generation.generation}.cfg`, generation.text),
+    section(`text ${generation.generation}.json`, fixture("list-l")),
+    section("text 0123456789ab.cfg", "no configuration {"),
+    section(
+      "digests",
+      `${generation.sha256}  /var/lib/pulumi-xen/domains/www/${generation.generation}.cfg\n`,
+    ),
     section("addresses", "[]"),
     section("answers", `${"a".repeat(64)} kernel /k with blank\nyes file /dev/vg/a\n`),
     section("end", ""),
@@ -228,7 +233,10 @@ test("what was observed is read whole, or refused as cut off", t => {
   t.is(seen.own[0]?.uuid, generation.uuid)
   t.like(seen.store, { owner: urn, current: generation.generation })
   t.false("next" in seen.store!)
-  t.is(seen.store?.generations.get(generation.generation)?.text, generation.text)
+  t.like(seen.store?.generations.get(generation.generation), {
+    ...{ text: generation.text, sha256: generation.sha256, uuid: generation.uuid },
+    baseline: { c_info: { type: "pvh" } },
+  })
   t.is(seen.store?.generations.get("0123456789ab")?.config, undefined)
   t.is(seen.kernels.get("/k with blank"), "a".repeat(64))
   t.true(seen.files.has("/dev/vg/a"))
