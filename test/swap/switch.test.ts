@@ -233,6 +233,19 @@ test.serial("two networks change hands together", async t => {
   t.deepEqual(await host.ports(), [...host.others, two.port.vif].sort())
 })
 
+test.serial(
+  "whoever takes a drain over and is killed before it begins leaves a host that ends the drain",
+  async t => {
+    const { host, one, two } = await twoGenerations()
+    await using _ = host
+    await switchPorts(host.connection, to([one], two, 2))
+    await host.sh("echo somebody >/run/pulumi-xen/swap/www/token")
+    const alone = [...host.others, two.port.vif].sort().join()
+    t.true(await eventually(async () => (await host.ports()).join() === alone))
+    t.true(await eventually(async () => (await plainBridge(host)) === ""))
+  },
+)
+
 /**
  * A host on which the Nth program that a switch runs kills the switch's process, and all that belongs to it, before it
  * does anything: each of them is a boundary.

@@ -8,9 +8,9 @@
 # nft(8) transactions, COMMIT is shell that makes the switch known; it may run twice.
 #
 # Whoever holds the lock decides. The record is in /run: a restart of the host leaves no port, no table and no
-# record. `phase` is "TOKEN PHASE WAY UNKNOWN": switching (undone when cut off), switched and draining
-# (completed when cut off), settled or failed. WAY is drained; swapped, where nftables cannot be used; or joined, where nobody served. UNKNOWN is empty
-# unless COMMIT failed.
+# record. `phase` is "TOKEN PHASE WAY UNKNOWN": switching (undone when cut off), switched and draining (completed
+# when cut off), settled or failed. WAY is drained; swapped, where nftables cannot be used; or joined, where nobody
+# served. UNKNOWN is empty unless COMMIT failed.
 set -u
 umask 077
 verb=$1 dir=/run/pulumi-xen/swap/$2
@@ -38,7 +38,7 @@ pairs() {
   done <"$dir/$plan"
 }
 
-# hook NAME KIND DEVICE: a base chain. Adding it again changes nothing; it goes with its device.
+# hook NAME KIND DEVICE RULE: a base chain. Adding it again changes nothing; it goes with its device.
 hook() {
   echo "add chain netdev $table $1 { type filter hook $2 device \"$3\" priority -150; }"
   echo "flush chain netdev $table $1"
@@ -51,20 +51,19 @@ hooks() {
     port=${port##*/}
     index=$(cat "/sys/class/net/$port/ifindex") || continue
     case $port in
-    "$from") hook "p${n}_$index" ingress "$port" "goto $old_sends" ;;
-    "$to") hook "p${n}_$index" ingress "$port" "goto $new_sends" ;;
+    "$from") hook "p${n}_$index" ingress "$port" "goto old_$n" ;;
+    "$to") hook "p${n}_$index" ingress "$port" "goto new_$n" ;;
     *) hook "p${n}_$index" ingress "$port" "ether daddr $mac goto to_$n" ;;
     esac
   done
   # What dom0 itself sends passes no port's ingress. Linux 5.16 and later can hook that.
   [ "$self" = no ] || hook "self_$n" egress "$bridge" "ether daddr $mac goto to_$n"
 }
-numbered() { old_sends=old_$n new_sends=new_$n; hooks; }
 # A port may vanish between the look and the transaction: another domain's end. Then look again.
 steer() {
   command -v nft >/dev/null || return 1
   for self in yes yes no no; do
-    { cat "$dir/rules"; pairs numbered; } | nft -f - && return
+    { cat "$dir/rules"; pairs hooks; } | nft -f - && return
   done
   return 1
 }
@@ -153,9 +152,17 @@ drain() {
   end=$(($(now) + $1))
   while [ "$(now)" -lt "$end" ]; do
     sleep 0.1
-    # Somebody switches again: what is left to do is theirs.
-    read -r latest <"$dir/token" && [ "$latest" = "$token" ] || return 1
+    read -r latest <"$dir/token"
+    [ "$latest" = "$token" ] || { give_way; return; }
   done
+}
+# Somebody switches again, and what is left to do is theirs; unless they were killed before they began.
+give_way() {
+  exec 9>&-
+  sleep 1
+  exec 9>"$dir/lock"
+  flock 9
+  read -r latest _ <"$dir/phase" && [ "$latest" = "$token" ]
 }
 
 settle() {
@@ -183,8 +190,9 @@ run)
   [ "$way" != drained ] || drain "$3" || exit 0
   finish ;;
 observe)
-  table=$1 plan=observed
   flock -w 60 9 || exit 75
+  settle
+  table=$1 plan=observed
   printf '%s' "$2" | write observed
   printf '%s' "$3" | write rules
   steer ;;
