@@ -29,7 +29,7 @@ export interface UnikernelArgs
   sha256?: pulumi.Input<string>
   /**
    * Skeleton of the configuration. Default: the one that the build left beside the kernel (`NAME.xl.hbs`, else
-   * `NAME.xl.in`); where there is none, or with `builtin`, the configuration follows from the other arguments alone.
+   * `NAME.xl.in`, else a whole `NAME.xl`); where there is none, or with `builtin`, the configuration follows from the other arguments alone.
    */
   skeleton?: pulumi.Input<string | pulumi.asset.Asset>
   /** Disks by what the guest sees them as: `{ xvdb: { files, secrets } }`; or one that was made before. */
@@ -98,11 +98,11 @@ export class Unikernel extends pulumi.ComponentResource {
 function besideKernel({ kernel, skeleton }: UnikernelArgs): Pick<DomainArgs, "skeleton" | "expects"> {
   const isFile = typeof kernel === "string" && !/^[a-z]+:\/\//.test(kernel)
   const base = isFile ? kernel.replace(/\.(gz|bz2|xz|zst)$/, "").replace(/\.(xen|pvh|elf)$/, "") : undefined
-  const [template, plain] = ["xl.hbs", "xl.in"].map(suffix => {
+  const [template, plain, whole] = ["xl.hbs", "xl.in", "xl"].map(suffix => {
     const path = `${base}.${suffix}`
     return base !== undefined && existsSync(path) ? path : undefined
   })
-  const chosen = skeleton === "builtin" ? undefined : (skeleton ?? template ?? plain)
+  const chosen = skeleton === "builtin" ? undefined : (skeleton ?? template ?? plain ?? whole)
   return {
     ...(chosen !== undefined && { skeleton: chosen }),
     ...(plain !== undefined && { expects: plain }),
