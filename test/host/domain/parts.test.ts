@@ -218,7 +218,7 @@ test("what was observed is read whole, or refused as cut off", t => {
     section("link current", `${generation.generation}.cfg\n`),
     section("link next", ""),
     section(`text ${generation.generation}.cfg`, generation.text),
-    section(`text ${generation.generation}.json`, fixture("list-l")),
+    section(`text ${generation.generation}.json`, fixture("list-l-www")),
     section("text 0123456789ab.cfg", "no configuration {"),
     section(
       "digests",
