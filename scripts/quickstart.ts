@@ -3,6 +3,7 @@
  * `pulumi up` makes a Xen host of it and has a unikernel serve on it. `-- --down` takes all of it away again.
  */
 import { mkdir, rm } from "node:fs/promises"
+import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { $ } from "zx"
 import { labHost } from "../hosts/lab.ts"
@@ -12,6 +13,7 @@ import { step } from "./lab/progress.ts"
 import { askPulumi, localEnvironment, localState, PulumiError, showPulumi } from "./stack/pulumi.ts"
 
 const name = "lab"
+process.chdir(fileURLToPath(new URL("..", import.meta.url)))
 // Also for one who has a Pulumi login of another kind: the lab's stack is no business of it.
 Object.assign(process.env, localEnvironment)
 
@@ -57,8 +59,7 @@ A second time it finds everything as it should be, within seconds. Take it away 
 async function show(): Promise<void> {
   const outputs = JSON.parse(await askPulumi(["stack", "output", "hello", "--json", "--stack", name]))
   const { url, generation } = outputs[name] as { url: string; generation: string }
-  const answer = await fetch(url, { signal: AbortSignal.timeout(60_000) })
-  const text = await answer.text()
+  const text = await ask(url)
   const { host, port } = labHost(name)
   console.log(`
 The unikernel answers at ${url} (generation ${generation}, on the Xen host ${host}:${port}):
@@ -73,6 +74,16 @@ Try next:
   npm run rollback -- hello                          and back
   npm run lab -- ssh xl list                         Xen's own view of it
   npm run quickstart -- --down                       take everything away`)
+}
+
+async function ask(url: string): Promise<string> {
+  try {
+    const answer = await fetch(url, { signal: AbortSignal.timeout(60_000) })
+    return await answer.text()
+  } catch (error) {
+    const cause = (error as Error).cause ?? error
+    throw new LabError("ask the unikernel", `${url} does not answer: ${cause}`, "Look at: npm run status")
+  }
 }
 
 async function takeDown(): Promise<number> {
