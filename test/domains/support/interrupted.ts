@@ -50,10 +50,9 @@ export async function runStruck(site: Site, known: Known, wish: Wish, blow: Blow
     // How a host is reached is no part of what is wanted: this run has a way of its own, the next one is not touched.
     const connection = { ...site.host.sabotaged }
     const from = known && { ...known, inputs: { ...known.inputs, connection } }
-    const made = await orSaved(
-      ask(provider.client, from, wish === "delete" ? wish : { ...wish, connection }),
-      known,
-    )
+    const run = ask(provider.client, from, wish === "delete" ? wish : { ...wish, connection })
+    // Only a blow is a reason to fail.
+    const made = await run.catch(error => (struck ? orSaved(run, known) : Promise.reject(error)))
     return { struck, known: struck && blow.how === "kill" ? known : made }
   } finally {
     site.host.operations.restart()

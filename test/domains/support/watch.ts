@@ -1,23 +1,25 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type { ExecutionContext } from "ava"
-import type { Site } from "./site.ts"
+import { address, type Site } from "./site.ts"
 
 /** Asks all the time, from the other end of the host's wire, and writes down every answer. */
 export class Watch implements AsyncDisposable {
+  readonly address: string
   readonly #site: Site
   readonly #ended: Promise<void>
   #over = false
   #answers: { version: string; uptime: number }[] = []
   #failures: string[] = []
 
-  constructor(site: Site) {
+  constructor(site: Site, at: string = address) {
     this.#site = site
+    this.address = at
     this.#ended = this.#ask()
   }
 
   async #ask(): Promise<void> {
     while (!this.#over) {
-      await this.#site.answer().then(
+      await this.#site.answer(this.address).then(
         answer => this.#answers.push(answer),
         error => this.#failures.push(String(error)),
       )
