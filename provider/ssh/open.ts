@@ -6,9 +6,9 @@ import { authHandler, type Credentials, gatherCredentials } from "./credentials.
 import { dial, timedOut } from "./dial.ts"
 import { AbortedError, ConnectError } from "./errors.ts"
 import { HostKeyVerifier } from "./hostKey.ts"
-import { keepKeys } from "./keepKeys.ts"
 import { KEEPALIVE_INTERVAL, Link } from "./link.ts"
 import type { Route } from "./route.ts"
+import { sealFrugally } from "./sealer.ts"
 
 /** Gives a byte stream to the host, where it is not dialled from here: through a jump host. */
 export type Dialler = (signal: AbortSignal | undefined) => Promise<Duplex>
@@ -80,7 +80,7 @@ async function handshake(
   const client = ssh.connection
   // node-ssh stops listening once it is ready, and an error between two listeners would end the process.
   client?.on("error", () => {})
-  if (client) keepKeys(client)
+  if (client) sealFrugally(client)
   client?.once("handshake", () => {
     try {
       verifier.settle()

@@ -9,7 +9,7 @@ import { Sftp, SftpError, WriteMessage } from "../../provider/ssh/sftp.ts"
 class Channel extends Duplex {
   readonly stderr = new PassThrough()
   readonly sent: Buffer[] = []
-  closed_ = false
+  hungUp = false
 
   override _read(): void {}
 
@@ -19,7 +19,7 @@ class Channel extends Duplex {
   }
 
   close(): void {
-    this.closed_ = true
+    this.hungUp = true
   }
 }
 
@@ -130,7 +130,7 @@ test("whatever a server says, every request is answered or fails, and nothing is
       channel.emit("close")
       t.is((await requests).length, 3)
       await t.throwsAsync(sftp.open("/y"))
-      t.true(channel.closed_)
+      t.true(channel.hungUp)
     }),
     { numRuns: 2000 },
   )
