@@ -1,12 +1,6 @@
-import { randomBytes } from "node:crypto"
-import { readFileSync } from "node:fs"
 import { literalOf, quote } from "xlcfg"
-import { Secret } from "../../secret.ts"
 import { RemoteCommandError } from "../../ssh/errors.ts"
 import type { Connection } from "../../ssh/index.ts"
-import { quoteCommand } from "../../ssh/quote.ts"
-import { releaseDisk } from "../disk/images.ts"
-import { releaseKernel } from "../kernels.ts"
 import {
   checkHealth,
   observeFlows,
@@ -21,13 +15,13 @@ import {
   watchHealth,
 } from "../swap/index.ts"
 import { defaultBridge, portsOf, vifsOf } from "./devices.ts"
+import { DomainStartError, UpdateTakenBackError } from "./errors.ts"
 import type { OwnDomain, StoredGeneration } from "./facts.ts"
-import { consoleLogPath, domainDirectory, stagedName } from "./names.ts"
+import { consoleLogPath, stagedName } from "./names.ts"
 import type { DomainPlan, DomainStep } from "./plan.ts"
 import type { Serving } from "./standing.ts"
+import { releaseContents, runVerb, stopDomain, verbText } from "./verbs.ts"
 import type { DomainWanted } from "./wanted.ts"
-
-const SCRIPT = readFileSync(new URL("domain.sh", import.meta.url), "utf8")
 
 export interface ChangeOptions {
   readonly signal: AbortSignal
@@ -35,65 +29,6 @@ export interface ChangeOptions {
   readonly onStatus: (text: string) => void
   /** What it cost, where it cost something. */
   readonly onWarning: (text: string) => void
-}
-
-/** A domain could not be started. */
-export class DomainStartError extends Error {
-  override readonly name = "DomainStartError"
-  readonly host: string
-  readonly domain: string
-  /** What xl said. */
-  readonly stderr: string
-  /** The last 40 lines of the console. */
-  readonly console: readonly string[]
-
-  constructor(host: string, domain: string, stderr: string, console: readonly string[]) {
-    const said =
-      console.length > 0 ? `\nIts console ended with:\n${console.map(line => `  ${line}`).join("\n")}` : ""
-    super(`${host}: xl could not start ${domain}: ${stderr.trim() || "it did not say why"}${said}`)
-    this.host = host
-    this.domain = domain
-    this.stderr = stderr
-    this.console = console
-  }
-}
-
-/** An update was taken back: what served before serves again, or goes on. */
-export class UpdateTakenBackError extends Error {
-  override readonly name = "UpdateTakenBackError"
-  readonly generation: string
-  readonly serves: string | undefined
-
-  constructor(cause: Error, generation: string, serves: string | undefined) {
-    const now = serves === undefined ? "It was taken away again." : `Generation ${serves} serves as before.`
-    super(`${cause.message}\nGeneration ${generation} was not kept. ${now}`, { cause })
-    this.generation = generation
-    this.serves = serves
-  }
-}
-
-export interface VerbOptions {
-  readonly signal?: AbortSignal
-  readonly timeout?: number
-  /** What the verb reads. It may hold secrets: it travels on standard input, as the script does. */
-  readonly text?: string
-}
-
-/** Runs one verb of domain.sh. */
-export function runVerb(
-  host: Connection,
-  name: string,
-  words: readonly string[],
-  { signal, timeout = 420_000, text = "" }: VerbOptions = {},
-) {
-  // No text can hold the mark that ends it.
-  const mark = `END-${randomBytes(12).toString("hex")}`
-  const stdin = new Secret(`${SCRIPT}{ perform "$@"; exit; } <<'${mark}'\n${text}${mark}\n`)
-  return host.run(["sh", "-s", "--", domainDirectory(name), ...words], {
-    stdin,
-    timeout,
-    ...(signal && { signal }),
-  })
 }
 
 /**
@@ -180,7 +115,7 @@ class Change {
       case "stop":
         onStatus(`${name}: stopping ${step.domain.name}`)
         this.#stopped = true
-        await stopDomain(this.#host, this.#wanted, step.domain.uuid, this.#options)
+        await stopDomain(this.#host, this.#wanted, step.domain.uuid, this.#options.signal)
         return
       case "unstage":
         await settled(this.#host, name, this.#options)
@@ -271,7 +206,6 @@ class Change {
     const { name: domain, drain } = this.#wanted
     const former =
       from === undefined ? [] : [from.domain.uuid, stagedName(domain, from.generation.generation)]
-    const words = [domainDirectory(domain), "commit", to.generation, to.uuid ?? "", ...former]
     const switching = switchPorts(
       this.#host,
       {
@@ -279,7 +213,7 @@ class Change {
         from: from === undefined ? [] : oldPorts(from),
         to: portsOf(to.config),
         drain,
-        commit: quoteCommand(["sh", "-c", `${SCRIPT}perform "$@"`, "sh", ...words]),
+        commit: verbText(domain, ["commit", to.generation, to.uuid ?? "", ...former]),
       },
       this.#options,
     )
@@ -322,34 +256,4 @@ class Change {
 
 function oldPorts({ domain, generation }: Serving) {
   return portsOf(generation.config, domain)
-}
-
-/** Graceful shutdown with a limit, then destroyed. */
-export async function stopDomain(
-  host: Connection,
-  { name, shutdownTimeout }: Pick<DomainWanted, "name" | "shutdownTimeout">,
-  uuid: string,
-  { signal }: Pick<ChangeOptions, "signal">,
-): Promise<void> {
-  await runVerb(host, name, ["stop", uuid, String(shutdownTimeout)], {
-    signal,
-    timeout: (shutdownTimeout + 420) * 1000,
-  })
-}
-
-/** Kernels and disk images that were theirs leave the host where nobody else uses them. */
-export async function releaseContents(
-  host: Connection,
-  generations: readonly StoredGeneration[],
-  urn: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const named = (folder: string) =>
-    new Set(
-      generations.flatMap(({ text }) =>
-        [...text.matchAll(new RegExp(`/${folder}/([0-9a-f]{64})\\b`, "g"))].map(match => match[1]!),
-      ),
-    )
-  for (const digest of named("kernels")) await host.run(releaseKernel(digest, urn), { signal })
-  for (const digest of named("disks")) await host.run(releaseDisk(digest, urn), { signal })
 }

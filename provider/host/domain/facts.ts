@@ -76,7 +76,6 @@ export interface XenCapacity {
 /** All that a domain's plan is made from. */
 export interface DomainFacts {
   readonly xen: XenCapacity
-  readonly nftables: boolean
   /** Every domain of the host but dom0. */
   readonly domains: readonly ListedDomain[]
   /** Those of them that are ours. */

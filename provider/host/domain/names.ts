@@ -22,10 +22,6 @@ export function domainDirectory(name: string): string {
   return `${DOMAINS}/${name}`
 }
 
-export function configPath(name: string, generation: string): string {
-  return `${domainDirectory(name)}/${generation}.cfg`
-}
-
 /** The name under which every domain is created, and which it keeps while it does not serve. */
 export function stagedName(name: string, generation: string): string {
   return `${name}.${generation}`

@@ -14,7 +14,6 @@ fi
 
 section capabilities
 [ -r /proc/xen/capabilities ] && cat /proc/xen/capabilities
-command -v nft >/dev/null 2>&1 && section nftables
 
 # Debian's xl is a script that looks for the one of the Xen that runs: found here once.
 toolstack=$(command -v xl)

@@ -69,7 +69,6 @@ export function parseDomainFacts(
   )
   return {
     xen: parseCapacity(sections),
-    nftables: sections.has("nftables"),
     domains,
     own: own.filter(isOurs),
     ...(named && { named }),

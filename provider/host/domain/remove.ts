@@ -1,9 +1,10 @@
 import type { Connection } from "../../ssh/index.ts"
 import { removeAutostart } from "../autostart/autostart.ts"
 import { settled, unstage } from "../swap/index.ts"
-import { type ChangeOptions, releaseContents, runVerb, stopDomain } from "./change.ts"
+import type { ChangeOptions } from "./change.ts"
 import type { DomainFacts } from "./facts.ts"
 import { isAlive } from "./standing.ts"
+import { releaseContents, runVerb, stopDomain } from "./verbs.ts"
 import type { DomainWanted } from "./wanted.ts"
 
 /**
@@ -21,7 +22,7 @@ export async function removeDomain(
   await settled(host, name, options)
   for (const domain of facts.own) {
     onStatus(`${name}: stopping ${domain.name}`)
-    if (isAlive(domain)) await stopDomain(host, wanted, domain.uuid, options)
+    if (isAlive(domain)) await stopDomain(host, wanted, domain.uuid, signal)
     else await runVerb(host, name, ["destroy", domain.uuid], options)
   }
   await unstage(host, name, options)
