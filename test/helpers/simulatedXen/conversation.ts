@@ -100,7 +100,6 @@ const recorded: Readonly<Record<string, readonly (readonly [does: string, script
     ["a network less", "xl network-detach room 0"],
     ["a network less that is not there", "xl network-detach room 7"],
     ["a network for none", "xl network-attach nowhere bridge=xenbr0"],
-    ["a bridge that is not there", "xl network-attach room bridge=nowhere"],
     ["a halt", "xl pause a"],
     ["a halt, listed", "xl list a"],
     ["a second halt", "xl pause a"],

@@ -34,8 +34,10 @@ export interface Domain {
   readonly id: number
   name: string
   readonly uuid: string
-  /** What `xl config-update` and the devices that came and went have made of its configuration. */
-  wanted: Wanted
+  /** As it was started. */
+  readonly wanted: Wanted
+  /** What it starts with when it restarts by itself: `xl config-update` changes it, and no list shows it. */
+  saved: Wanted
   /** MiB. */
   memory: number
   vcpus: number
@@ -123,11 +125,11 @@ export class Hypervisor {
     const log = file(`/var/log/xen/console/guest-${wanted.name}.log`)
     const monitor = file(`/var/log/xen/xl-${wanted.name}.log`)
     const domain: Domain = {
-      ...{ id, name: wanted.name, uuid: wanted.uuid, wanted },
+      ...{ id, name: wanted.name, uuid: wanted.uuid, wanted, saved: wanted },
       ...{ memory: wanted.memory, vcpus: wanted.vcpus, paused: true, begun: false, ended: undefined },
       ...{ vifs: [], disks: [], started: Date.now(), monitor },
       guest: await Guest.start({
-        ...{ program, namespace, name: wanted.name, log, args: wanted.cmdline },
+        ...{ program, namespace, name: wanted.name, log, args: wanted.cmdline ?? "" },
         kernel: createHash("sha256").update(image).digest("hex"),
         onEnd: ending => this.#ended(domain, ending),
       }),
@@ -207,24 +209,24 @@ export class Hypervisor {
     domain.ended = ending
     const code = shutdownReasons[ending]
     note(domain, `Domain ${domain.id} has shut down, reason code ${code} 0x${code.toString(16)}`)
-    note(domain, `Action for shutdown reason code ${code} is ${domain.wanted.actions[ending]}`)
+    note(domain, `Action for shutdown reason code ${code} is ${domain.saved.actions[ending]}`)
     if (this.isGoing(domain)) setTimeout(() => void this.#takeAway(domain), LINGER)
     this.onChange()
   }
 
   /** Whether the process that watches over an ended domain will take it away. */
-  isGoing({ ended, wanted }: Domain): boolean {
-    const action = ended && wanted.actions[ended]
+  isGoing({ ended, saved }: Domain): boolean {
+    const action = ended && saved.actions[ended]
     return action === "destroy" || action === "restart"
   }
 
   async #takeAway(domain: Domain): Promise<void> {
     if (!this.domains.has(domain.id)) return
-    const restarts = domain.ended !== undefined && domain.wanted.actions[domain.ended] === "restart"
+    const restarts = domain.ended !== undefined && domain.saved.actions[domain.ended] === "restart"
     note(domain, `Domain ${domain.id} needs to be cleaned up: destroying the domain`)
     note(domain, restarts ? "Done. Rebooting now" : "Done. Exiting now")
     await this.#remove(domain)
-    if (restarts) await this.unpause(await this.create({ ...domain.wanted, name: domain.name }))
+    if (restarts) await this.unpause(await this.create({ ...domain.saved, name: domain.name }))
   }
 
   /** The power fails. */

@@ -3,7 +3,7 @@ import { type Domain, type Hypervisor, shutdownReasons, type Vif } from "./hyper
 
 const dom0 = "00000000-0000-0000-0000-000000000000"
 
-/** `xl list` and `xl list -v` (xl_list.c, list_domains). */
+/** `xl list` and `xl list -v` (xl_list.c, list_domains). hello brings up one processor, however many it may have. */
 export function list(
   domains: readonly Domain[],
   withDom0: boolean,
@@ -17,7 +17,7 @@ export function list(
   const detail = (uuid: string, reason: string) => (verbose ? ` ${uuid} ${reason} ${"-".padStart(16)}` : "")
   const rows = domains.map(
     domain =>
-      row(domain.name, domain.id, domain.memory, domain.vcpus, stateOf(domain), time(domain)) +
+      row(domain.name, domain.id, heldBy(domain), 1, stateOf(domain), time(domain)) +
       detail(
         domain.uuid,
         domain.ended ? shutdownReasons[domain.ended].toString(16).padStart(8) : "-".padStart(8),
@@ -28,6 +28,9 @@ export function list(
     detail(dom0, "-".padStart(8))
   return `${[head + (verbose ? more : ""), ...(withDom0 ? [zero] : []), ...rows].join("\n")}\n`
 }
+
+/** What was set on a running domain leaves it room for one more (LIBXL_MAXMEM_CONSTANT). */
+const heldBy = ({ memory, wanted }: Domain): number => (memory === wanted.memory ? memory : memory + 1)
 
 const pad = (value: number): string => String(value).padStart(5)
 const time = ({ started }: Domain): number => (Date.now() - started) / 100_000
@@ -81,7 +84,7 @@ function whole(domain: Domain): object {
         sched_params: { sched: "credit2", weight: 256, cap: 0 },
         claim_mode: "True",
         kernel: wanted.kernel,
-        ...(wanted.cmdline === "" ? {} : { cmdline: wanted.cmdline }),
+        ...(wanted.cmdline === undefined ? {} : { cmdline: wanted.cmdline }),
         [`type.${wanted.type}`]: {},
         arch_arm: {},
         arch_x86: { msr_relaxed: "False" },

@@ -101,14 +101,27 @@ export const ended = ({ id, ended }: Domain) =>
     ? `Domain ${id} has been destroyed\n`
     : `Domain ${id} has been shut down, reason code ${shutdownReasons[ended]}\n`
 export const renameTaken = ({ id, name }: Domain, to: string) =>
-  libxl([
+  `${libxl([
     `error: libxl_domain.c:81:libxl__domain_rename: Domain ${id}:Domain with name "${to}" already exists.`,
-  ]) + `Can't rename domain '${name}'.\n`
-export const overMaxmem = (_domain: Domain, _memory: number) => "over\n"
-export const overMaxvcpus = (_domain: Domain, _count: string) => "over\n"
-export const noDevice = (_which: string) => "Unknown device\n"
-export const configUpdate = (id: number) =>
-  `WARNING: xl now has better capability to manage domain configuration, avoid using this command when possible\nsetting dom${id} configuration\n`
+  ])}Can't rename domain '${name}'.\n`
+export const overMaxmem = ({ id }: Domain, amount: string) =>
+  `${libxl([
+    `error: libxl_mem.c:278:libxl_set_memory_target: Domain ${id}:memory_dynamic_max must be less than or equal to memory_static_max`,
+  ])}\ncannot set domid ${id} dynamic max memory to : ${amount}\n`
+export const overCpus = (cpus: number, count: string) =>
+  `You are overcommmitting! You have ${cpus} physical CPUs and want ${count} vCPUs! Aborting, use --ignore-host to continue\n`
+export const overMaxvcpus = ({ id, wanted }: Domain) =>
+  `libxl_set_vcpuonline failed domid=${id} max_vcpus=${wanted.maxvcpus}, rc: -6\n`
+export const noDevice = ({ id }: Domain, which: string) =>
+  `${libxl([
+    `error: libxl_xshelp.c:206:libxl__xs_read_mandatory: xenstore read failed: \`/libxl/${id}/device/vif/${which}': No such file or directory`,
+  ])}Unknown device ${which}.\n`
+export const cannotAttach = ({ id }: Domain, kind: "nic" | "disk") =>
+  `${libxl([
+    `error: libxl_device.c:1481:device_addrm_aocomplete: Domain ${id}:Unable to add ${kind === "nic" ? "vif" : "vbd"}`,
+  ])}libxl_device_${kind}_add failed.\n`
+export const configUpdate =
+  "WARNING: xl now has better capability to manage domain configuration, avoid using this command when possible\n"
 export const noFile = "no file\n"
 export const noConfiguration = (path: string) =>
   `Failed to read config file: ${path}: No such file or directory\n`

@@ -16,7 +16,8 @@ export interface Wanted {
   readonly uuid: string
   readonly type: "pv" | "pvh" | "hvm"
   readonly kernel: string
-  readonly cmdline: string
+  /** Absent where nothing is said of it, which is not the same as empty. */
+  readonly cmdline: string | undefined
   /** MiB. */
   readonly memory: number
   readonly maxmem: number
@@ -53,14 +54,14 @@ export function readWanted(text: string, from: string): Wanted {
   const memory = number("memory") ?? 32
   const vcpus = number("vcpus") ?? 1
   const root = string("root")
-  const extra = string("extra") ?? ""
+  const extra = string("extra")
   const action = (event: string, usual: Action): Action => (string(`on_${event}`) ?? usual) as Action
   return {
     name,
     uuid: string("uuid") ?? randomUUID(),
     type: type as Wanted["type"],
     kernel: kernel ?? "",
-    cmdline: string("cmdline") ?? (root === undefined ? extra : `root=${root} ${extra}`),
+    cmdline: string("cmdline") ?? (root === undefined ? extra : `root=${root} ${extra ?? ""}`),
     memory,
     maxmem: number("maxmem") ?? memory,
     vcpus,

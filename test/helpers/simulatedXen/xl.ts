@@ -104,7 +104,6 @@ const commands: Readonly<Record<string, (asked: Asked) => Reply | Promise<Reply>
     const other = xen.find(to)
     if (other && other !== domain) throw new Refused(messages.renameTaken(domain, to))
     domain.name = to
-    domain.wanted = { ...domain.wanted, name: to }
     xen.onChange()
     return said()
   },
@@ -119,38 +118,41 @@ const commands: Readonly<Record<string, (asked: Asked) => Reply | Promise<Reply>
   "mem-set": ({ xen, words: [word = "", amount = ""] }) => {
     const domain = known(xen, word)
     const memory = /^\d+[bkmgt]?$/i.test(amount) ? mebibytes(amount) : Number.NaN
-    if (memory > domain.wanted.maxmem) throw new Refused(messages.overMaxmem(domain, memory))
+    if (memory > domain.wanted.maxmem) throw new Refused(messages.overMaxmem(domain, amount))
     domain.memory = memory
     return said()
   },
   "vcpu-set": ({ xen, words: [word = "", count = ""] }) => {
     const domain = known(xen, word)
-    if (Number(count) > domain.wanted.maxvcpus) throw new Refused(messages.overMaxvcpus(domain, count))
+    const { cpus } = xen.hardware
+    if (Number(count) > cpus) throw new Refused(messages.overCpus(cpus, count))
+    if (Number(count) > domain.wanted.maxvcpus) throw new Refused(messages.overMaxvcpus(domain))
     domain.vcpus = Number(count)
     return said()
   },
   "network-attach": async ({ xen, words: [word = "", ...spec] }) => {
     const domain = known(xen, word)
-    await attempt(() => xen.attach(domain, readVif(spec.join(","))))
+    await attachTo(domain, "nic", () => xen.attach(domain, readVif(spec.join(","))))
     return said()
   },
   "network-detach": async ({ xen, words: [word = "", which = ""] }) => {
     const domain = known(xen, word)
     const vif = domain.vifs.find(({ device, mac }) => String(device) === which || mac === which)
-    if (!vif) throw new Refused(messages.noDevice(which))
+    if (!vif) throw new Refused(messages.noDevice(domain, which))
     await xen.detach(domain, vif)
     return said()
   },
   "block-attach": async ({ xen, words: [word = "", ...spec] }) => {
     const domain = known(xen, word)
-    await attempt(() => xen.attachDisk(domain, readDisk(spec.join(","), "")))
+    await attachTo(domain, "disk", () => xen.attachDisk(domain, readDisk(spec.join(","), "")))
     return said()
   },
   "config-update": ({ xen, words: [word = "", ...rest], cwd }) => {
-    const domain = known(xen, word)
+    const domain = xen.find(word)
+    if (!domain) throw new Refused(messages.configUpdate + messages.noDomain(word))
     const { text, from } = configuration(xen, rest, cwd)
-    domain.wanted = readWanted(text, from)
-    return said("", messages.configUpdate(domain.id))
+    domain.saved = readWanted(text, from)
+    return said("", `${messages.configUpdate}setting dom${domain.id} configuration\n`)
   },
 }
 
@@ -183,6 +185,16 @@ async function attempt<Result>(work: () => Promise<Result>, before = ""): Promis
   } catch (error) {
     if (!(error instanceof CannotStart)) throw error
     throw new Refused(before + messages.cannotStart(error), messages.exitOf(error))
+  }
+}
+
+/** A device for a domain that runs: the domain stays, whatever becomes of it. */
+async function attachTo(domain: Domain, kind: "nic" | "disk", work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (!(error instanceof CannotStart)) throw error
+    throw new Refused(messages.cannotAttach(domain, kind))
   }
 }
 
