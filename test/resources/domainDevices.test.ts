@@ -45,7 +45,7 @@ const cases: [file: string, given: object, says: RegExp | undefined][] = [
   [
     "www.xl.in",
     { disks: [disk("xvdb")], networks: [] },
-    /^the kernel expects the network device service; the configuration has 0/,
+    /^the kernel expects the network device service; the configuration has none/,
   ],
   [
     "manifest.json",

@@ -80,7 +80,7 @@ export function deviceAgreement(expected: readonly ExpectedDevice[], document: D
     const given =
       device.kind === "block"
         ? reading.disks.map(([, disk]) => disk.vdev).join(", ")
-        : String(reading.vifs.length)
+        : String(reading.vifs.length || "")
     const message = `the kernel expects the ${device.kind} device ${device.name}${device.vdev ? ` as ${device.vdev}` : ""}; the configuration has ${given || "none"}`
     return findingAt(document, span, { code: "missing-device", message, remedy: `add it to ${key}` }, key)
   })

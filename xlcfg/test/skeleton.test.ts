@@ -305,7 +305,7 @@ for (const [cfg, missing] of [
   ["disk = ['/d,,xvdb']\nvif = ['bridge=x']\n", []],
   ["disk = ['/d,,xvda']\nvif = ['bridge=x']\n", [/block device tls as xvdb; the configuration has xvda/]],
   ["vif = ['bridge=x']\n", [/block device tls as xvdb; the configuration has none/]],
-  ["disk = ['/d,,xvdb']\n", [/network device service; the configuration has 0/]],
+  ["disk = ['/d,,xvdb']\n", [/network device service; the configuration has none/]],
   ["", [/tls/, /service/]],
 ] as const) {
   test(`a kernel with a disk and an interface and ${JSON.stringify(cfg)} agree, but for ${missing.length} devices`, t => {
