@@ -21,8 +21,10 @@ redacted() {
 value() { [ -r "$1" ] && read -r content <"$1" && printf '%s=%s\n' "$2" "$content"; }
 
 section identity
-uid=$(id -u)
-echo "user=$(id -un)"
+# "uid=0(root) gid=0(root) …"
+who=$(id)
+uid=${who#uid=} uid=${uid%%[!0-9]*} user=${who#*(}
+echo "user=${user%%)*}"
 echo "uid=$uid"
 if [ "$uid" = 0 ]; then echo sudo=yes; elif have sudo && sudo -n true 2>/dev/null; then echo sudo=yes; fi
 value /proc/sys/kernel/hostname hostname
@@ -48,13 +50,11 @@ echo "session=$SSH_CONNECTION"
 for one in /etc/os-release /usr/lib/os-release; do [ -r "$one" ] && file "$one" && break; done
 
 section cpu
-echo "count=$(grep -c '^processor' /proc/cpuinfo)"
-grep -m 1 '^model name' /proc/cpuinfo
-grep -m 1 '^flags' /proc/cpuinfo
+awk '/^processor/ { count++ } count == 1 && /^(model name|flags)/ { print } END { print "count=" count }' /proc/cpuinfo
 section memory
-head -n 3 /proc/meminfo
+{ for line in total free available; do read -r line && echo "$line"; done; } </proc/meminfo
 section cmdline
-cat /proc/cmdline
+read -r line </proc/cmdline && printf '%s\n' "$line"
 
 # --- Xen -------------------------------------------------------------------------------------------------
 [ -r /sys/hypervisor/type ] && section hypervisor && cat /sys/hypervisor/type
