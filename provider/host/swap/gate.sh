@@ -16,7 +16,13 @@ try() {
     'exec 3<>"/dev/tcp/$1/$2" && printf %s "$3" >&3 && cat <&3' bash "$2" "$3" "$4" | head -c 65536 ;;
   esac 2>/dev/null
 }
-domains=$(xl list -v) || exit 4
+# Debian's xl is a script of several processes that looks for the one of the running Xen.
+xl=xl
+if [ -r /sys/hypervisor/version/major ] && read -r major </sys/hypervisor/version/major &&
+  read -r minor </sys/hypervisor/version/minor && [ -x "/usr/lib/xen-$major.$minor/bin/xl" ]; then
+  xl=/usr/lib/xen-$major.$minor/bin/xl
+fi
+domains=$("$xl" list -v) || exit 4
 echo "$domains" | grep -F -- "$uuid" | section listed
 tail -c "+$((from + 1))" -- "$console" 2>/dev/null | tail -c 65536 | section console
 tail -c 4096 -- "$log" 2>/dev/null | section log
