@@ -20,7 +20,7 @@ const parallel = 16
  */
 export async function bench(): Promise<Row[]> {
   const memory = 1024 + (many / hostCount) * 40
-  const start = () => SimulatedHost.start({ memory, dom0Memory: 512, guests: false })
+  const start = () => SimulatedHost.start({ memory, dom0Memory: 512 })
   const hosts: SimulatedHost[] = []
   const provider = await startProvider()
   try {

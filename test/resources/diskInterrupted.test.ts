@@ -37,7 +37,7 @@ const times = ["before", "after"] as const
 for (const [what, more] of disks) {
   for (const time of times) {
     test(`${what}: the connection is lost ${time} each remote operation of its creation and deletion, and the next run comes to the same end`, async t => {
-      await using host = await SimulatedHost.start({ guests: false })
+      await using host = await SimulatedHost.start()
       await using provider = await ProviderUnderTest.start()
       const given = { connection: host.connection, ...more } as unknown as Properties
       /** Loses the connection once; whether it came to that. */

@@ -6,8 +6,8 @@ import { createInterface } from "node:readline"
 export type Ending = "poweroff" | "reboot" | "crash"
 
 export interface GuestStart {
-  /** The program of guest.c; undefined for a guest that is none, where only xl's book-keeping is of interest. */
-  readonly program: string | undefined
+  /** guest.c, compiled. */
+  readonly program: string
   /** The host's network namespace, as a file. */
   readonly namespace: string
   readonly name: string
@@ -21,7 +21,7 @@ export interface GuestStart {
 
 /** A guest as Xen and its back ends see it: devices are given to it, it runs, halts, is asked to stop, and is gone. */
 export class Guest {
-  readonly #child: ChildProcess | undefined
+  readonly #child: ChildProcess
   /** Those who wait for the answers to their commands, in order. */
   readonly #waiting: ((trouble: string | undefined) => void)[] = []
   readonly #gone: Promise<void>
@@ -30,27 +30,27 @@ export class Guest {
     const log = openSync(start.log, "a", 0o600)
     try {
       const words = [start.namespace, start.name, start.kernel, start.args]
-      this.#child = start.program ? spawn(start.program, words, { stdio: ["pipe", "pipe", log] }) : undefined
+      this.#child = spawn(start.program, words, { stdio: ["pipe", "pipe", log] })
     } finally {
       closeSync(log)
     }
     const child = this.#child
-    this.#gone = child ? new Promise(gone => child.once("exit", () => gone())) : Promise.resolve()
-    child?.stdin?.on("error", () => {})
-    if (child?.stdout)
+    this.#gone = new Promise(gone => child.once("exit", () => gone()))
+    child.stdin?.on("error", () => {})
+    if (child.stdout)
       createInterface(child.stdout).on("line", line => {
         const [what, ...rest] = line.split(" ")
         if (what === "event") start.onEnd(rest[0] as Ending)
         else this.#waiting.shift()?.(what === "ok" ? undefined : rest.join(" "))
       })
-    child?.once("exit", () => {
+    child.once("exit", () => {
       for (const answer of this.#waiting.splice(0)) answer("the guest is gone")
     })
   }
 
   static async start(start: GuestStart): Promise<Guest> {
     const guest = new Guest(start)
-    const trouble = guest.#child ? await guest.#answer() : undefined
+    const trouble = await guest.#answer()
     if (trouble !== undefined) throw new Error(`guest ${start.name}: ${trouble}`)
     return guest
   }
@@ -77,27 +77,26 @@ export class Guest {
   }
 
   pause(): void {
-    this.#child?.kill("SIGSTOP")
+    this.#child.kill("SIGSTOP")
   }
 
   unpause(): void {
-    this.#child?.kill("SIGCONT")
+    this.#child.kill("SIGCONT")
   }
 
   /** Its ports go with it. */
   async destroy(): Promise<void> {
-    this.#child?.kill("SIGKILL")
+    this.#child.kill("SIGKILL")
     await this.#gone
   }
 
   async #command(line: string): Promise<string | undefined> {
-    if (!this.#child) return undefined
     this.#child.stdin?.write(`${line}\n`)
     return this.#answer()
   }
 
   #answer(): Promise<string | undefined> {
-    if (this.#child?.exitCode !== null || this.#child.signalCode !== null)
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null)
       return Promise.resolve("the guest is gone")
     return new Promise(answer => this.#waiting.push(answer))
   }

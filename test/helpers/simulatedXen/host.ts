@@ -19,8 +19,6 @@ export interface SimulatedHostOptions {
   readonly dom0Memory?: number
   /** Default 2. */
   readonly cpus?: number
-  /** `false`: domains without guests, of which there may be hundreds. Default `true`. */
-  readonly guests?: boolean
   /** `false`: the kernel runs on bare metal. Default `true`. */
   readonly xen?: boolean
 }
@@ -72,7 +70,7 @@ export class SimulatedHost implements AsyncDisposable {
   }
 
   static async start(options: SimulatedHostOptions = {}): Promise<SimulatedHost> {
-    const { memory = 4096, dom0Memory = 1024, cpus = 2, guests = true, xen: onXen = true } = options
+    const { memory = 4096, dom0Memory = 1024, cpus = 2, xen: onXen = true } = options
     const built = await programs()
     const directory = mkdtempSync(join(tmpdir(), "simulated-xen-"))
     const network = new Network(`sx${randomBytes(3).toString("hex")}`)
@@ -96,7 +94,7 @@ export class SimulatedHost implements AsyncDisposable {
     const xen = new Hypervisor({
       file: path => inside(`/proc/${sshd.pid}/root`, path),
       namespace: `/run/netns/${network.host}`,
-      guest: guests ? built.guest : undefined,
+      guest: built.guest,
       ...{ memory, dom0Memory, cpus },
     })
     const operations = new Operations()

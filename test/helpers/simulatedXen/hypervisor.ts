@@ -16,8 +16,8 @@ export interface Hardware {
   readonly file: (path: string) => string
   /** The host's network namespace, as a file. */
   readonly namespace: string
-  /** The program of guests; undefined: domains without guests. */
-  readonly guest: string | undefined
+  /** The program of guests. */
+  readonly guest: string
   /** MiB. */
   readonly memory: number
   readonly dom0Memory: number
