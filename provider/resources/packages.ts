@@ -15,15 +15,8 @@ import { given } from "./given.ts"
 import { changeHost, type HostChange } from "./hostChange.ts"
 import { driftChange, lookForDrift, previewHost } from "./hostLook.ts"
 import { parseImportId } from "./importId.ts"
-import {
-  checkRepositories,
-  type Directories,
-  type Inputs,
-  inputs,
-  namesOf,
-  openDirectories,
-  wantedOf,
-} from "./packagesInputs.ts"
+import { checkRepositories, openDirectories } from "./packagesDirectories.ts"
+import { type Directories, type Inputs, inputs, namesOf, wantedOf } from "./packagesInputs.ts"
 
 const outputs = {
   manager: choice("the host's package tool", ["apt", "dnf", "yum", "zypper"]),
@@ -205,5 +198,11 @@ export function packages(hosts: Hosts) {
 /** Whether a preview knows all of the set: a list with an unknown item cannot be planned. */
 function isKnown(news: Partly<Inputs>): news is Inputs {
   const lists = [news.packages, news.repositories, news.files]
-  return news.connection !== undefined && lists.every(items => items?.every(item => item !== undefined))
+  // While something of a repository is unknown, nobody has looked into its directory.
+  const looked = news.repositories?.every(one => !one?.directory || one.contents)
+  return (
+    news.connection !== undefined &&
+    lists.every(items => items?.every(item => item !== undefined)) &&
+    looked === true
+  )
 }

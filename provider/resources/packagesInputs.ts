@@ -1,14 +1,8 @@
 import type { HostFacts } from "../host/index.ts"
 import { XEN_COMPANIONS, xenPackages } from "../host/packages/available.ts"
-import {
-  openDirectory,
-  type PackageDirectory,
-  PackageDirectoryError,
-  readContents,
-} from "../host/packages/repository/directory.ts"
+import type { PackageDirectory } from "../host/packages/repository/directory.ts"
 import { HOLD_PACKAGES } from "../host/packages/tools.ts"
 import type { PackagesWanted, PackageWanted, RepositoryWanted } from "../host/packages/wanted.ts"
-import type { Failure } from "../rpc/check.ts"
 import {
   either,
   type Fields,
@@ -19,7 +13,6 @@ import {
   map,
   object,
   optional,
-  type Partly,
   text,
   withDefault,
 } from "../rpc/declare.ts"
@@ -115,7 +108,7 @@ export function wantedOf(
   }
 }
 
-type RepositoryInput = Inputs["repositories"][number]
+export type RepositoryInput = Inputs["repositories"][number]
 
 /** Directories of packages that were read, by the name of their repository. */
 export type Directories = ReadonlyMap<string, PackageDirectory>
@@ -127,54 +120,6 @@ function wantedRepository(
   const described =
     directory === undefined ? {} : { directory: directories.get(rest.name) ?? { path: directory, contents } }
   return { ...(given(rest) as RepositoryWanted), ...described }
-}
-
-/** Reads the directories again, which must hold what they held when the program was checked. */
-export async function openDirectories({ repositories }: Inputs): Promise<Directories> {
-  const opened = new Map<string, PackageDirectory>()
-  for (const { name, directory, contents = {} } of repositories)
-    if (directory !== undefined) opened.set(name, await openDirectory(directory, contents))
-  return opened
-}
-
-/** Finds out what is in the directories: their contents become inputs, so that a changed package is a change. */
-export async function checkRepositories(repositories: Partly<Inputs>["repositories"]) {
-  const failures: Failure[] = []
-  const checked: RepositoryInput[] = []
-  for (const [at, one] of (repositories ?? []).entries()) {
-    const repository = one as RepositoryInput
-    const fail = (reason: string): void => void failures.push({ property: `repositories[${at}]`, reason })
-    checked.push(repository)
-    if ((repository.url === undefined) === (repository.directory === undefined))
-      fail(`the repository ${repository.name} needs either url or directory`)
-    if (repository.directory === undefined) continue
-    try {
-      const contents = await readContents(repository.directory)
-      const wrong = repository.contents && differences(repository.contents, contents)
-      if (wrong?.length)
-        fail(
-          `the directory ${repository.directory} is not what contents says: ${wrong.join(", ")}; correct either`,
-        )
-      checked[at] = { ...repository, contents }
-    } catch (error) {
-      if (!(error instanceof PackageDirectoryError)) throw error
-      fail(error.message)
-    }
-  }
-  return failures.length > 0 ? { failures } : { inputs: { repositories: checked } }
-}
-
-/** What differs, in words: "a.rpm has another SHA-256". */
-function differences(
-  wanted: Readonly<Record<string, string>>,
-  seen: Readonly<Record<string, string>>,
-): string[] {
-  const names = [...new Set([...Object.keys(wanted), ...Object.keys(seen)])].sort()
-  return names.flatMap(name => {
-    if (wanted[name] === seen[name]) return []
-    if (seen[name] === undefined) return [`${name} is missing`]
-    return [wanted[name] === undefined ? `${name} is not in it` : `${name} has the SHA-256 ${seen[name]}`]
-  })
 }
 
 /** Names whose versions the facts must hold beside Xen's. */

@@ -142,6 +142,13 @@ test("a directory that cannot be used is a failure of the check, by the path of 
     ["repositories[0]"],
   )
   t.regex((await check({ directory: nowhere }))[0]!.reason, /there is none; check the path/)
+  const builds = await mkdtemp(join(tmpdir(), "builds-"))
+  t.teardown(() => rm(builds, { recursive: true }))
+  await writeFile(join(builds, "a.deb"), "")
+  const empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+  t.deepEqual(await check({ directory: builds, contents: { "a.deb": empty } }), [])
+  const [other] = await check({ directory: builds, contents: { "a.deb": "0".repeat(64), "b.deb": empty } })
+  t.regex(other!.reason, /is not what contents says: a\.deb has the SHA-256 e3b0.*, b\.deb is missing/)
   t.regex((await check({}))[0]!.reason, /needs either url or directory/)
   t.regex(
     (await check({ url: "https://example.org", directory: nowhere }))[0]!.reason,
