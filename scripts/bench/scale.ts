@@ -27,11 +27,12 @@ export async function bench(): Promise<Row[]> {
     for (let count = 0; count < hostCount; count++) hosts.push(await start())
     const kernels = hosts.map(putKernel)
     const known: Domain[] = []
-    const grow = (to: number) =>
-      inParallel(to - known.length, async at => {
-        const number = known.length === 0 ? at : at + few
-        known[number] = await create(provider.client, hosts, kernels, number)
+    const grow = (to: number) => {
+      const from = known.length
+      return inParallel(to - from, async at => {
+        known[from + at] = await create(provider.client, hosts, kernels, from + at)
       })
+    }
     const look = () => timedEach(known, domain => noOp(provider.client, domain))
 
     await grow(few)
