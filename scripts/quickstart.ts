@@ -10,6 +10,7 @@ import { labHost } from "../hosts/lab.ts"
 import { LabError } from "./lab/errors.ts"
 import { defaultHardware, down, up } from "./lab/labs.ts"
 import { step } from "./lab/progress.ts"
+import { releaseDeadLocks } from "./stack/lock.ts"
 import { askPulumi, localEnvironment, localState, PulumiError, showPulumi } from "./stack/pulumi.ts"
 
 const name = "lab"
@@ -44,6 +45,7 @@ A second time it finds everything as it should be, within seconds. Take it away 
   console.log("2. The unikernel is built: unikernels/hello/dist/hello.xen")
 
   await mkdir(localState, { recursive: true })
+  await releaseDeadLocks(localState)
   await askPulumi(["stack", "select", "--create", name])
   console.log("3. pulumi up")
   const exit = await showPulumi(["up", "--yes", "--skip-preview", "--stack", name])
@@ -87,6 +89,7 @@ async function ask(url: string): Promise<string> {
 }
 
 async function takeDown(): Promise<number> {
+  await releaseDeadLocks(localState)
   const stacks = JSON.parse(await askPulumi(["stack", "ls", "--json"]).catch(() => "[]"))
   // The machine goes as a whole: what was put onto it need not be taken off first.
   if (stacks.some((stack: { name: string }) => stack.name === name))
