@@ -1,9 +1,11 @@
 import { createDecipheriv, randomBytes } from "node:crypto"
-import { EventEmitter } from "node:events"
+import { EventEmitter, once } from "node:events"
+import { readFileSync } from "node:fs"
 import test from "ava"
 import fc from "fast-check"
-import type { Client } from "ssh2"
+import ssh2, { type Client } from "ssh2"
 import { Sealer, sealFrugally } from "../../provider/ssh/sealer.ts"
+import { startSshd } from "../helpers/sshd.ts"
 
 const IV_LENGTH = 12
 
@@ -106,4 +108,25 @@ test("only ssh2's own AES-GCM is taken over, each time keys were exchanged", t =
     client.emit("handshake")
     t.true(client._protocol._cipher instanceof Sealer)
   }
+})
+
+test("the ssh2 that is installed is taken over: what it calls its things has not changed", async t => {
+  const sshd = await startSshd()
+  const client = new ssh2.Client()
+  t.teardown(async () => {
+    client.end()
+    await sshd.stop()
+  })
+  sealFrugally(client)
+  const ready = once(client, "ready")
+  client.connect({
+    host: sshd.host,
+    port: sshd.port,
+    username: sshd.user,
+    privateKey: readFileSync(sshd.keyPath),
+    algorithms: { cipher: ["aes128-gcm@openssh.com"] },
+    hostVerifier: () => true,
+  })
+  await ready
+  t.true((client as unknown as { _protocol: { _cipher: unknown } })._protocol._cipher instanceof Sealer)
 })
