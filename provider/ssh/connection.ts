@@ -17,8 +17,8 @@ import { formatCommand } from "./quote.ts"
 import { type Route, resolveRoute } from "./route.ts"
 import { type FedOptions, run } from "./run.ts"
 import { findElevation } from "./sudo.ts"
-import { upload } from "./upload.ts"
-import { writeFile } from "./writeFile.ts"
+import { upload } from "./upload/upload.ts"
+import { writeFile } from "./upload/writeFile.ts"
 
 /** Gives the connection to a jump host. */
 export type JumpTo = (target: Target, depth: number) => Promise<SshConnection>

@@ -1,6 +1,6 @@
 import type { Target } from "./contract.ts"
 import { ConnectError } from "./errors.ts"
-import type { HostKeyRules } from "./hostKey.ts"
+import type { HostKeyRules } from "./hostKey/hostKey.ts"
 import { defaultConfig, expandHome, readSshConfig, type SshConfig } from "./sshConfig.ts"
 
 /** A target with every default filled in: where to, as whom, through what, and what to believe. */

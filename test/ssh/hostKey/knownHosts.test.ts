@@ -4,8 +4,13 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import test from "ava"
 import fc from "fast-check"
-import { appendKnownHost, hostId, isAbout, parseKnownHosts } from "../../provider/ssh/knownHosts.ts"
-import { makeKey } from "../helpers/sshd.ts"
+import {
+  appendKnownHost,
+  hostId,
+  isAbout,
+  parseKnownHosts,
+} from "../../../provider/ssh/hostKey/knownHosts.ts"
+import { makeKey } from "../../helpers/sshd.ts"
 
 let directory: string
 let keys: string[]

@@ -1,5 +1,5 @@
 import type { ClientChannel } from "ssh2"
-import { packString, WireReader } from "./wire.ts"
+import { packString, WireReader } from "../wire.ts"
 
 /** A failed operation: the server's status code and its words (draft-ietf-secsh-filexfer-02, section 7). */
 export class SftpError extends Error {

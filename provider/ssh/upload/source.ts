@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto"
 import { open, stat } from "node:fs/promises"
 import { hostname } from "node:os"
-import type { UploadSource } from "./contract.ts"
+import type { UploadSource } from "../contract.ts"
 import { uploadError } from "./place.ts"
 
 /** Bytes that a digest reads at once. */

@@ -1,6 +1,6 @@
 import { posix } from "node:path"
-import type { SshConnection } from "./connection.ts"
-import { type RemoteCommandError, UploadError, type UploadFailure } from "./errors.ts"
+import type { SshConnection } from "../connection.ts"
+import { type RemoteCommandError, UploadError, type UploadFailure } from "../errors.ts"
 
 /** Where a file is to lie. Its parts are made beside it: only within a file system is a rename atomic. */
 export interface Place {

@@ -3,7 +3,7 @@ import { setImmediate as turn } from "node:timers/promises"
 import test from "ava"
 import fc from "fast-check"
 import type { ClientChannel } from "ssh2"
-import { Sftp, SftpError, WriteMessage } from "../../provider/ssh/sftp.ts"
+import { Sftp, SftpError, WriteMessage } from "../../../provider/ssh/upload/sftp.ts"
 
 /** A channel whose other end the test is. */
 class Channel extends Duplex {

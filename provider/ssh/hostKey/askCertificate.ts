@@ -1,6 +1,6 @@
 import { generateKeyPairSync, randomBytes } from "node:crypto"
 import type { Duplex } from "node:stream"
-import { packString, WireReader } from "./wire.ts"
+import { packString, WireReader } from "../wire.ts"
 
 /**
  * Asks a server for its host certificate, and hangs up. ssh2 negotiates no certificates, but a certificate is a public

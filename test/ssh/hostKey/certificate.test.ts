@@ -3,9 +3,9 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import test from "ava"
-import { readHostCertificate } from "../../provider/ssh/certificate.ts"
-import { ConnectError, ConnectionPool } from "../../provider/ssh/index.ts"
-import { makeKey, type Sshd, startSshd } from "../helpers/sshd.ts"
+import { readHostCertificate } from "../../../provider/ssh/hostKey/certificate.ts"
+import { ConnectError, ConnectionPool } from "../../../provider/ssh/index.ts"
+import { makeKey, type Sshd, startSshd } from "../../helpers/sshd.ts"
 
 let directory: string
 const at = (name: string): string => join(directory, name)

@@ -1,7 +1,7 @@
 import { createPublicKey, verify } from "node:crypto"
 import ssh2, { type ParsedKey } from "ssh2"
+import { packString, WireReader } from "../wire.ts"
 import { matchPatterns } from "./patterns.ts"
-import { packString, WireReader } from "./wire.ts"
 
 /** Types of plain host keys for which there are certificates, and the fields of each (PROTOCOL.certkeys). */
 const KEY_FIELDS: Readonly<Record<string, number>> = {

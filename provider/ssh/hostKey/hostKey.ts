@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto"
+import { ConnectError } from "../errors.ts"
 import { type Certificate, readHostCertificate } from "./certificate.ts"
-import { ConnectError } from "./errors.ts"
 import {
   appendKnownHost,
   hostId,

@@ -3,10 +3,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import test from "ava"
-import { Secret } from "../../provider/secret.ts"
-import { ConnectError, ConnectionPool, type Target } from "../../provider/ssh/index.ts"
-import { type FakeSshServer, startFakeSshServer } from "../helpers/fakeSshServer.ts"
-import { makeKey, type Sshd, startSshd } from "../helpers/sshd.ts"
+import { Secret } from "../../../provider/secret.ts"
+import { ConnectError, ConnectionPool, type Target } from "../../../provider/ssh/index.ts"
+import { type FakeSshServer, startFakeSshServer } from "../../helpers/fakeSshServer.ts"
+import { makeKey, type Sshd, startSshd } from "../../helpers/sshd.ts"
 
 let sshd: Sshd
 /** Accepts whoever comes and writes down how they tried. */

@@ -1,7 +1,7 @@
-import { Secret } from "../secret.ts"
-import type { SshConnection } from "./connection.ts"
-import type { Connection, WriteOptions } from "./contract.ts"
-import { RemoteCommandError } from "./errors.ts"
+import { Secret } from "../../secret.ts"
+import type { SshConnection } from "../connection.ts"
+import type { Connection, WriteOptions } from "../contract.ts"
+import { RemoteCommandError } from "../errors.ts"
 import { explain, OPENING, PART_PREFIX, PART_SUFFIX, parsePlace, WRONG_SIZE } from "./place.ts"
 
 /**

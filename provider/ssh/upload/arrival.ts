@@ -1,6 +1,6 @@
 import { PassThrough } from "node:stream"
-import type { SshConnection } from "./connection.ts"
-import type { RunResult } from "./contract.ts"
+import type { SshConnection } from "../connection.ts"
+import type { RunResult } from "../contract.ts"
 import { OPENING, PART_GONE, PART_PREFIX, PART_SUFFIX, type Place, WRONG_DIGEST } from "./place.ts"
 
 /** What a host has of a file. */

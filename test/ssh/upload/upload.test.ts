@@ -16,7 +16,7 @@ import {
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import test, { type ExecutionContext } from "ava"
-import { Secret } from "../../provider/secret.ts"
+import { Secret } from "../../../provider/secret.ts"
 import {
   AbortedError,
   type Connection,
@@ -24,9 +24,9 @@ import {
   ConnectionPool,
   UploadError,
   type UploadFailure,
-} from "../../provider/ssh/index.ts"
-import { Saboteur } from "../helpers/saboteur.ts"
-import { type Sshd, startSshd } from "../helpers/sshd.ts"
+} from "../../../provider/ssh/index.ts"
+import { Saboteur } from "../../helpers/saboteur.ts"
+import { type Sshd, startSshd } from "../../helpers/sshd.ts"
 
 let sshd: Sshd
 let pool: ConnectionPool
