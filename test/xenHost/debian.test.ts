@@ -1,11 +1,6 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import anyTest, { type TestFn } from "ava"
 import { bareMachine, type TestMachine } from "../helpers/lab.ts"
-import { ProviderUnderTest } from "../helpers/provider.ts"
 import { PulumiStack } from "../helpers/pulumiStack.ts"
-import { eventually } from "./helpers/midway.ts"
 
 // One machine goes through all of it, in the order of the file: a boot is what is dear.
 const test = anyTest.serial as TestFn
@@ -39,12 +34,8 @@ find /var/lib/pulumi-xen -type f ! -name lock ! -path '*/guard/*' 2>/dev/null ||
 systemctl --failed --no-legend
 `
 const bootId = () => machine.run("cat /proc/sys/kernel/random/boot_id")
-const want = (more: object) => {
-  const xenOptions = [...machine.host.xenOptions, "com1=115200,8n1", "console=com1"]
-  return stack.configure({
-    hosts: { www1: { ...machine.host, xenOptions, bridges, memory: 1024, ...patient, ...more } },
-  })
-}
+const want = (more: object) =>
+  stack.configure({ hosts: { www1: { ...machine.host, bridges, memory: 1024, ...patient, ...more } } })
 
 test.before(async t => {
   t.timeout(restart)
@@ -91,48 +82,6 @@ test("the second up does nothing, and refresh finds no drift", async t => {
   t.regex((await stack.succeed(up)).stdout, /7 unchanged/)
   await stack.succeed(["refresh", "--yes", "--skip-preview", "--expect-no-changes"])
   t.is(await bootId(), before)
-})
-
-test("what was made can be imported: the inputs that are read from the machine are those of the program", async t => {
-  t.timeout(restart)
-  const { host, port, privateKeyPath, hostKey } = machine.host
-  const directory = await mkdtemp(join(tmpdir(), "import-"))
-  const knownHosts = join(directory, "known_hosts")
-  await writeFile(knownHosts, `[${host}]:${port} ${hostKey}\n`)
-  await using provider = await ProviderUnderTest.start()
-  await provider.client.configure({ privateKeyPath, knownHosts: [knownHosts] })
-  const made = await stack.resources()
-  for (const [type, collection] of [
-    ["xen:index:Bridge", "bridges"],
-    ["xen:index:Dom0", "dom0"],
-  ] as const) {
-    const resource = made.find(one => one.type === type)!
-    const id = `ssh://root@${host}:${port}/${collection}/${resource.id}`
-    const found = await provider.client.read(resource.urn, id)
-    const { connection: _, window: __, ...inputs } = found.inputs
-    t.like(resource.inputs, inputs)
-    t.deepEqual({ ...found.outputs, guard: "confirmed" }, resource.outputs)
-  }
-  await rm(directory, { recursive: true })
-})
-
-test("a dom0 that hangs is restarted by Xen, and comes back as a Xen host", async t => {
-  t.timeout(2 * restart)
-  const before = await bootId()
-  t.log(
-    await machine.run(
-      "head /sys/class/watchdog/*/identity /sys/class/watchdog/*/state; ls -l /dev/watchdog*",
-    ),
-  )
-  // Ahead of the two minutes that a real dom0 is given.
-  await machine.run(`
-    manager="org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager"
-    busctl get-property $manager RuntimeWatchdogUSec | grep -qx "t 120000000"
-    busctl set-property $manager RuntimeWatchdogUSec t 30000000
-    setsid python3 -c "import ctypes, time; ctypes.CDLL(None).ptrace(16, 1, 0, 0); time.sleep(3600)" >/dev/null 2>&1 </dev/null &`)
-  await eventually("Xen to restart the machine", 900, async () => (await bootId()) !== before)
-  t.regex(await machine.console(), /watchdog rebooting machine/i)
-  t.regex(await machine.run("cat /proc/xen/capabilities"), /control_d/)
 })
 
 test("other memory for dom0 restarts the machine once more, and nothing else changes", async t => {
