@@ -23,8 +23,9 @@ export function exec(
     child.on("error", reject)
     const end = (exit: number | null) =>
       resolve({ exit, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() })
-    // A daemon that the program left behind (zypper's gpg-agent) may keep the output open for minutes.
-    child.on("exit", exit => setTimeout(end, 1000, exit).unref())
+    // A daemon that the program left behind (zypper's gpg-agent) may keep the output open for minutes. On a busy machine
+    // the timer can be over before what the program wrote was read: that is read between a timer and an immediate.
+    child.on("exit", exit => setTimeout(() => setImmediate(end, exit), 1000).unref())
     child.on("close", end)
   })
 }
