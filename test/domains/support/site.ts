@@ -126,11 +126,20 @@ export class Site implements AsyncDisposable {
 
   /** All that can be seen of the host: for whoever has to find out why a test failed. */
   async picture(): Promise<string> {
-    const script =
-      "xl list -v; ls -l /var/lib/pulumi-xen/domains/*; bridge link; ip netns list; nft list ruleset; ps axf"
+    const script = `
+      xl list -v
+      ls -l /var/lib/pulumi-xen/domains/*
+      bridge link
+      bridge fdb show
+      ip netns list
+      ip neigh
+      nft list ruleset
+      tail -n 3 /var/log/xen/console/*
+      ps axf`
     const { stdout, stderr } = await this.host.attempt(`set +e\n${script}`)
     const lines = this.provider.engine.lines.slice(-10).map(({ message }) => message)
-    return [stdout, stderr, ...this.host.xl.lines.map(line => `xl ${line}`), ...lines].join("\n")
+    const router = await this.host.network.picture()
+    return [stdout, stderr, router, ...this.host.xl.lines.map(line => `xl ${line}`), ...lines].join("\n")
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

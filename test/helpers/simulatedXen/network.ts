@@ -71,6 +71,13 @@ export class Network {
     return new Set(stdout.match(/([0-9a-f]{2}:){5}[0-9a-f]{2}/gi)).size
   }
 
+  /** What the router knows of its neighbours, and its connections. */
+  async picture(): Promise<string> {
+    const script = "ip neigh; ss -tan; nstat -asz TcpRetransSegs TcpExtListenDrops"
+    const { stdout } = await run("ip", ["netns", "exec", this.router, "sh", "-c", script])
+    return stdout
+  }
+
   async remove(): Promise<void> {
     for (const name of [this.host, this.router]) await run("ip", ["netns", "del", name]).catch(() => {})
   }
