@@ -96,7 +96,7 @@ test("a file is sent under its digest and installed, before the packages that it
       `install xen rpm dnf -y --setopt=localpkg_gpgcheck=0 install ${landed}`,
       `remove ${landed}`,
     ],
-    ["run dnf -q -y makecache", "install xen rpm dnf -y install xen-4.17.7-1"],
+    ["run dnf -q -y --refresh makecache", "install xen rpm dnf -y install xen-4.17.7-1"],
   ])
   const upload = plan[0]!.actions[1]!
   t.is(upload.kind === "upload" ? upload.sha256 : "", sha256)

@@ -116,7 +116,9 @@ const versioned = ({ name, version }: PackageWanted) => (version === undefined ?
 
 const dnfLike = (program: "dnf" | "yum"): PackageTool =>
   rpmTool("/etc/yum.repos.d", {
-    refresh: [program, "-q", "-y", "makecache"],
+    // Left to themselves, both believe for two days what they have; EL 7's yum knows no --refresh.
+    refresh:
+      program === "dnf" ? ["dnf", "-q", "-y", "--refresh", "makecache"] : ["yum", "clean", "expire-cache"],
     install: packages => [program, "-y", "install", ...packages.map(versioned)],
     installFiles: paths => [program, "-y", "--setopt=localpkg_gpgcheck=0", "install", ...paths],
     // The versionlock plugin is a package of its own on every EL.
