@@ -136,7 +136,7 @@ export class SimulatedHost implements AsyncDisposable {
   }
 
   /** What a guest answers to somebody on the other end of the host's wire. */
-  fetch(address: string, path = "/", { seconds = 120 } = {}): Promise<string> {
+  fetch(address: string, path = "/", { seconds = 60 } = {}): Promise<string> {
     return this.network.fetch(address, path, seconds)
   }
 

@@ -51,11 +51,12 @@ export class Network {
 
   /** A request from the router's side, each over a connection of its own. Fails when none answers in time. */
   async fetch(address: string, path: string, seconds: number): Promise<string> {
-    // `read` and /dev/tcp of bash: a process of milliseconds, where curl's libraries take longer to load.
+    // /dev/tcp of bash: a process of milliseconds, where curl's libraries take longer to load. Without --norc bash takes
+    // Node's pipe for a network connection, and reads the user's start-up file.
     const ask =
       'exec 3<>"/dev/tcp/$1/80" && printf "GET %s HTTP/1.0\\r\\nHost: x\\r\\n\\r\\n" "$2" >&3 && cat <&3'
     const inRouter = ["netns", "exec", this.router, "timeout", String(seconds)]
-    const { stdout } = await run("ip", [...inRouter, "bash", "-c", ask, "bash", address, path])
+    const { stdout } = await run("ip", [...inRouter, "bash", "--norc", "-c", ask, "bash", address, path])
     const body = stdout.indexOf("\r\n\r\n")
     if (body === -1 || !/^HTTP\/1\.[01] 200 /.test(stdout))
       throw new Error(`${address}${path} answered ${stdout.slice(0, 200) || "nothing"}`)
