@@ -34,7 +34,7 @@ for (const [name, steps] of Object.entries(conversations)) {
     const root = host.file("/root")
     for (const [file, text] of Object.entries(configurations)) writeFileSync(join(root, `${file}.cfg`), text)
     writeFileSync(join(root, "hello.xen"), pvhKernel())
-    for (const disk of ["disk.img", "other.img"]) writeFileSync(join(root, disk), Buffer.alloc(2 ** 20))
+    writeFileSync(join(root, "disk.img"), Buffer.alloc(2 ** 20))
     for (const { does, script, exit, stdout, stderr } of real) {
       const form = (text: string) => stable(script === "xl info" ? names(text) : text)
       const said = await host.attempt(`set +eu\n${script}`)

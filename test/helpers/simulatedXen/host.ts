@@ -87,6 +87,8 @@ export class SimulatedHost implements AsyncDisposable {
     const sshd = await startSshd({
       config: ["ForceCommand /usr/sbin/simulated-operation", "Subsystem sftp /usr/lib/openssh/sftp-server"],
       within: [
+        // It ends with the process of the test, however that ends.
+        ...["setpriv", "--pdeathsig", "KILL"],
         ...["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"],
         ...["sh", "-eu", join(directory, "enter.sh"), ...words],
       ],

@@ -1,7 +1,7 @@
 import { type CannotStart, type Domain, shutdownReasons } from "./hypervisor.ts"
 import type { Reply } from "./reply.ts"
 
-/** What xl and libxl of Xen 4.17 say; from a conversation with the real ones. */
+/** What xl and libxl of Xen 4.17 say: word for word as far as the recorded conversations go, in short where they do not. */
 
 const libxl = (lines: readonly string[]): string => lines.map(line => `libxl: ${line}\n`).join("")
 

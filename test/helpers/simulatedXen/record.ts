@@ -26,7 +26,7 @@ base64 -d <<'END' | gunzip > /root/hello.xen
 ${kernel.replace(/.{76}/g, "$&\n")}
 END
 ${files.join("\n")}
-truncate -s 1M /root/disk.img /root/other.img`)
+truncate -s 1M /root/disk.img`)
   const answers: Answer[] = []
   for (const step of steps) {
     const quoted = step.script.replaceAll("'", "'\\''")
