@@ -75,8 +75,6 @@ export class Hypervisor {
   /** Names and memory of domains that are being made. */
   readonly #coming = new Map<number, { name: string; memory: number }>()
   #last = 0
-  /** Called when a domain comes, goes or ends by itself. */
-  onChange: () => void = () => {}
 
   constructor(hardware: Hardware) {
     this.hardware = hardware
@@ -108,7 +106,6 @@ export class Hypervisor {
     try {
       const domain = await this.#build(id, wanted)
       this.domains.set(id, domain)
-      this.onChange()
       return domain
     } finally {
       this.#coming.delete(id)
@@ -200,7 +197,6 @@ export class Hypervisor {
   async #remove(domain: Domain): Promise<void> {
     this.domains.delete(domain.id)
     await domain.guest.destroy()
-    this.onChange()
   }
 
   /** As for a domain that `xl` monitors: its configuration says what becomes of it. */
@@ -211,7 +207,6 @@ export class Hypervisor {
     note(domain, `Domain ${domain.id} has shut down, reason code ${code} 0x${code.toString(16)}`)
     note(domain, `Action for shutdown reason code ${code} is ${domain.saved.actions[ending]}`)
     if (this.isGoing(domain)) setTimeout(() => void this.#takeAway(domain), LINGER)
-    this.onChange()
   }
 
   /** Whether the process that watches over an ended domain will take it away. */

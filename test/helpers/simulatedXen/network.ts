@@ -63,15 +63,6 @@ export class Network {
     return stdout.slice(body + 4)
   }
 
-  /** How many stations answer for an address: more than one is what must never be. */
-  async answering(address: string): Promise<number> {
-    const asked = ["netns", "exec", this.router, "arping", "-c", "2", "-w", "2", "-I", "wire", address]
-    const { stdout } = await run("ip", asked).catch((error: { stdout?: string }) => ({
-      stdout: error.stdout ?? "",
-    }))
-    return new Set(stdout.match(/([0-9a-f]{2}:){5}[0-9a-f]{2}/gi)).size
-  }
-
   /** What the router knows of its neighbours, and its connections. */
   async picture(): Promise<string> {
     const script = "ip neigh; ss -tan; nstat -asz TcpRetransSegs TcpExtListenDrops"

@@ -104,7 +104,6 @@ const commands: Readonly<Record<string, (asked: Asked) => Reply | Promise<Reply>
     const other = xen.find(to)
     if (other && other !== domain) throw new Refused(messages.renameTaken(domain, to))
     domain.name = to
-    xen.onChange()
     return said()
   },
   pause: ({ xen, words: [word = ""] }) => {
