@@ -143,7 +143,7 @@ class Running {
       return (await within(5000, this.#closed)) && this.ids === undefined
     }
     const group = processGroup(this.ids)
-    const killed = await within(10_000, this.#kill(link, group))
+    const killed = await within(20_000, this.#kill(link, group))
     this.#channel.close()
     return killed
   }

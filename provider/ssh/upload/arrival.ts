@@ -73,15 +73,15 @@ export class WrongDigest extends Error {
   }
 }
 
-/** Bytes that are digested and brought to the disk at once. */
+/** Bytes that are digested at once. */
 const STRIDE = 8 * 1024 * 1024
 /** Bytes that are read at once: what a pipe holds, and a processor's cache, too. */
 const BLOCK = 64 * 1024
 
 /**
- * The host's command that computes the digest of a part, and brings it to the disk, while more of it arrives: little
- * is left to be done when the last byte is there. Its standard input tells how far it may read, and ends early when
- * the connection does; then nothing is renamed.
+ * The host's command that computes the digest of a part while more of it arrives, so that little is left to be done
+ * when the last byte is there. Its standard input tells how far it may read, and ends early when the connection does;
+ * then nothing is renamed.
  */
 export class Follower {
   readonly #feed: PassThrough
@@ -162,7 +162,8 @@ rm -f "$2"; chmod "$3" "$path"
 /**
  * Reads through one descriptor from beginning to end, so that the digest is of one file, and gives the name to that
  * file alone: by now somebody who sends the same may have renamed the part, and begun another. What is staged is
- * digested once more where it comes to lie. Parts that nobody has written to for an hour belong to nobody any more.
+ * digested once more where it comes to lie. It is synced once, at the end: where others keep the disk busy, each sync
+ * waits for them. Parts that nobody has written to for an hour belong to nobody any more.
  */
 const FOLLOW = `${OPENING}${DIGEST}
 staged=$2 part=$3 mode=$4 file=/proc/self/fd/3
@@ -170,7 +171,7 @@ staged=$2 part=$3 mode=$4 file=/proc/self/fd/3
 arriving() {
   while read -r word; do
     case $word in
-      more) dd bs=${BLOCK} count=${STRIDE / BLOCK} <&3 2>/dev/null && sync $file || return ;;
+      more) dd bs=${BLOCK} count=${STRIDE / BLOCK} <&3 2>/dev/null || return ;;
       end) cat <&3; return ;;
     esac
   done
