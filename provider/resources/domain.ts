@@ -2,7 +2,7 @@ import { createHash } from "node:crypto"
 import { configOf, generate, parse } from "xlcfg"
 import { macsOf } from "../host/domain/devices.ts"
 import { domainDrift } from "../host/domain/drift.ts"
-import { ensureDomain, type Prepared, prepareDomain } from "../host/domain/ensure.ts"
+import { ensureDomain, type Prepared, prepareDomain, startDrift } from "../host/domain/ensure.ts"
 import type { DomainFacts } from "../host/domain/facts.ts"
 import { configOfDetails, lostInImport } from "../host/domain/import.ts"
 import { MemoryLedger } from "../host/domain/memory.ts"
@@ -100,7 +100,9 @@ export function domain(hosts: Hosts) {
       const { signal } = context
       const facts = await observeDomain(host, state.inputs.name, { uuid, signal })
       if (facts.store === undefined && facts.own.length === 0) return undefined
-      const drift = domainDrift(state.inputs.name, generation, facts)
+      const { autostart, order, shutdownTimeout } = state.inputs
+      const start = { order: autostart ? order : undefined, shutdownTimeout }
+      const drift = [...domainDrift(state.inputs.name, generation, facts), ...startDrift(facts, start)]
       if (drift.length > 0)
         context.log(
           "warning",

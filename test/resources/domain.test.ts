@@ -190,7 +190,13 @@ test("what is no part of a configuration changes without a word to the domain", 
   const after = await provider.update(urn, made, started)
   t.is(await host.inside(`cat ${store}/autostart`), "7 5\n")
   t.is(await uuidOf("www"), uuid)
-  await destroyed(after)
+  await host.inside(`rm ${store}/autostart`)
+  const seen = await refreshed(after)
+  t.deepEqual(seen.outputs.drift, ["its place in the host's start is none instead of 7 5"])
+  const mended = await provider.update(urn, seen, started)
+  t.is(await host.inside(`cat ${store}/autostart`), "7 5\n")
+  t.deepEqual((await refreshed(mended)).outputs.drift, [])
+  await destroyed(mended)
 })
 
 const drifts: [what: string, script: string, says: RegExp][] = [

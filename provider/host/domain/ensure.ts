@@ -95,8 +95,17 @@ function stagingRefusal(facts: DomainFacts, wanted: DomainWanted): string | unde
   return refuseStaging(facts, { bridge, addressing: { addresses, gateways } })
 }
 
-const autostartLine = ({ order, shutdownTimeout }: DomainWanted): string =>
+type Start = Pick<DomainWanted, "order" | "shutdownTimeout">
+
+const autostartLine = ({ order, shutdownTimeout }: Start): string =>
   order === undefined ? "" : `${order} ${shutdownTimeout}`
+
+/** How the store's word on the domain's start with its host differs from what is wanted, in a sentence. */
+export function startDrift({ store }: DomainFacts, wanted: Start): string[] {
+  const is = store?.autostart ?? ""
+  if (store === undefined || is === autostartLine(wanted)) return []
+  return [`its place in the host's start is ${is || "none"} instead of ${autostartLine(wanted) || "none"}`]
+}
 
 async function setStart(host: Connection, wanted: DomainWanted, options: EnsureOptions): Promise<void> {
   const { name, order, shutdownTimeout } = wanted
