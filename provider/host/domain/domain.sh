@@ -58,7 +58,11 @@ record() {
 forget_next() { rm -f -- "$directory/next"; }
 
 # baseline GENERATION DOMAIN: what the domain is, for later looks to compare with.
-baseline() { xl list -l "$2" >"$directory/$1.json.new" && now "$directory/$1.json"; }
+baseline() {
+  xl list -l "$2" >"$directory/$1.json.new" && now "$directory/$1.json" && return
+  rm -f -- "$directory/$1.json.new"
+  return 1
+}
 
 # start GENERATION UUID [OVERRIDE…]: prints where in the console's log this life begins.
 start() {
@@ -167,5 +171,7 @@ perform() {
   mkdir -p -- "$directory" && chmod 700 "$directory" || return
   exec 9>>"$directory/busy"
   flock -w 300 9 || { echo "a command of an earlier run still works on $directory" >&2 && return 75; }
+  # What a killed command had begun to write aside: nobody else writes here now.
+  rm -f -- "$directory"/*.new
   "$@"
 }
