@@ -2,7 +2,7 @@ import type { HostFacts } from "../facts/types.ts"
 import { readRecord, recordPath, recordText, removeRecord, writeRecord } from "../records.ts"
 import { type Action, type Plan, remove, run, type Step, step, write } from "../step.ts"
 import { type Grub, grubFiles, grubOf, plainEntry, xenEntry } from "./grub.ts"
-import { RESTART_CONSOLED, serviceFiles } from "./services.ts"
+import { MAKE_CONSOLE_FOLDER, RESTART_CONSOLED, serviceFiles } from "./services.ts"
 import { DOM0_RECORD, type Dom0Record, type Dom0Wanted, linuxOptions, xenOptions } from "./wanted.ts"
 
 /**
@@ -132,10 +132,12 @@ function plainSaved(grub: Grub): string | undefined {
 
 function servicesStep(facts: HostFacts, files: readonly [string, string][]): Step {
   const daemon = files.some(([path]) => path === "/etc/default/xen" || path === "/etc/sysconfig/xencommons")
+  const consoles = files.some(([path]) => path.startsWith("/etc/tmpfiles.d/"))
   return step(
     "Log the guests' consoles, let guests shut down instead of being saved, watch over dom0",
     [
       ...files.map(([path, content]) => write(path, content)),
+      ...(consoles ? [run(MAKE_CONSOLE_FOLDER)] : []),
       ...(daemon && facts.xen ? [run(RESTART_CONSOLED)] : []),
     ],
     {

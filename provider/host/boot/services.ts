@@ -25,6 +25,13 @@ const LOGROTATE = `# Written by pulumi-xen: the consoles of the guests.
 }
 `
 
+/** Debian's packages do not make the folder, and where it is missing xenconsoled logs nothing, without a word. */
+const CONSOLE_FOLDER = `# Written by pulumi-xen: xenconsoled logs the guests' consoles here.
+d /var/log/xen/console 0700 root root -
+`
+const CONSOLE_FOLDER_FILE = "/etc/tmpfiles.d/pulumi-xen.conf"
+export const MAKE_CONSOLE_FOLDER = ["systemd-tmpfiles", "--create", CONSOLE_FOLDER_FILE] as const
+
 /** systemd-system.conf(5): systemd feeds the watchdog while it runs, and leaves it on over a restart. */
 const WATCHDOG = `# Written by pulumi-xen: a dom0 that hangs for two minutes is restarted, by Xen.
 [Manager]
@@ -52,6 +59,7 @@ export function serviceFiles(facts: HostFacts, wanted: Dom0Wanted): Record<strin
             layout === "debian" ? { XENCONSOLED_ARGS: "--log=guest" } : { XENCONSOLED_TRACE: "guest" },
           ),
           "/etc/logrotate.d/pulumi-xen": LOGROTATE,
+          [CONSOLE_FOLDER_FILE]: CONSOLE_FOLDER,
         }
       : {}),
     // A unikernel's saved memory is of no use to its next start, and restoring it loses its network peers.

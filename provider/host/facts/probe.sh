@@ -198,7 +198,7 @@ files /var/lib/pulumi-xen/repositories/*/SHA256SUMS \
   /etc/apt/sources.list.d/pulumi-xen-*.sources /etc/yum.repos.d/pulumi-xen-*.repo /etc/zypp/repos.d/pulumi-xen-*.repo \
   /etc/apt/keyrings/pulumi-xen-*.asc /etc/pki/rpm-gpg/pulumi-xen-*.asc \
   /etc/systemd/system.conf.d/pulumi-xen.conf /etc/modules-load.d/pulumi-xen.conf /etc/udev/rules.d/60-pulumi-xen.rules \
-  /etc/systemd/system/xenconsoled.service.d/pulumi-xen.conf /etc/logrotate.d/pulumi-xen
+  /etc/systemd/system/xenconsoled.service.d/pulumi-xen.conf /etc/logrotate.d/pulumi-xen /etc/tmpfiles.d/pulumi-xen.conf
 have systemctl && section units &&
   systemctl show -p Id,UnitFileState,ActiveState xenconsoled.service xendomains.service xencommons.service xen.service \
     2>/dev/null
