@@ -1,8 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises"
-import { createServer, type Server, type Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { createInterface } from "node:readline"
 import type { Properties } from "../../../provider/rpc/value.ts"
 import { type TestMachine, xenMachine } from "../../helpers/lab.ts"
 import { type Made, ProviderUnderTest } from "../../helpers/provider.ts"
@@ -10,9 +8,6 @@ import { make } from "../../unikernels/support/build.ts"
 
 export const address = "10.0.2.20"
 export const urn = "urn:pulumi:s::p::xen:index:Domain::www"
-
-/** dom0's own address, and the port there of an sshd that asks the test before it does anything. */
-const watched = { address: "10.0.2.15", to: 2222 }
 
 /** A machine of the lab that runs Xen, the provider, and hello as the domain `www`. */
 export class RealXen implements AsyncDisposable {
@@ -29,7 +24,7 @@ export class RealXen implements AsyncDisposable {
 
   static async start(): Promise<RealXen> {
     const folder = await mkdtemp(join(tmpdir(), "real-xen-"))
-    const machine = await xenMachine({ forwards: [{ address, to: 80 }, watched] })
+    const machine = await xenMachine({ forwards: [{ address, to: 80 }] })
     return new RealXen(machine, await ProviderUnderTest.start(), folder)
   }
 
@@ -82,24 +77,6 @@ export class RealXen implements AsyncDisposable {
     return /^version: (.*)$/m.exec(await this.fetch())?.[1]
   }
 
-  /** Waits until the domain answers with a version. */
-  async serves(version: string): Promise<boolean> {
-    for (let tries = 0; tries < 120; tries++) {
-      if ((await this.version().catch(() => undefined)) === version) return true
-      await new Promise(done => setTimeout(done, 500))
-    }
-    return false
-  }
-
-  /** Names of the domains beside dom0. */
-  async domains(): Promise<string[]> {
-    const lines = (await this.machine.run("xl list | sed 1,2d")).trim().split("\n")
-    return lines
-      .map(line => line.split(/\s+/)[0] ?? "")
-      .filter(Boolean)
-      .sort()
-  }
-
   async uuid(): Promise<string> {
     return (await this.machine.run("xl list -v | grep '^www ' | grep -oE '[0-9a-f-]{36}'")).trim()
   }
@@ -122,70 +99,5 @@ export class RealXen implements AsyncDisposable {
     await this.provider[Symbol.asyncDispose]()
     await this.machine[Symbol.asyncDispose]()
     await rm(this.#folder, { recursive: true, force: true })
-  }
-}
-
-/** In dom0: tells the test of each operation, and does it when the test lets it; port 10.0.2.2 is this machine's loopback. */
-const gatekeeper = (port: number) => `#!/bin/bash
-exec 3<>/dev/tcp/10.0.2.2/${port} || exit 255
-echo begin >&3
-read -r verdict <&3
-[ "$verdict" = go ] || exit 255
-bash -c "$SSH_ORIGINAL_COMMAND" 3>&-
-code=$?
-echo end >&3
-read -r verdict <&3
-exit $code
-`
-
-/**
- * An sshd in dom0 whose every command waits for the test: each is a boundary. `strike` is called with its number, before
- * it is done; what it returns (if anything) is called when it is done. `false`: it is not done at all.
- */
-export class Boundaries implements AsyncDisposable {
-  readonly connection: RealXen["connection"]
-  strike: (number: number) => boolean | (() => void) = () => true
-  count = 0
-  readonly #server: Server
-  readonly #sockets = new Set<Socket>()
-
-  private constructor(connection: RealXen["connection"], server: Server) {
-    this.connection = connection
-    this.#server = server
-  }
-
-  static async start({ machine, connection }: RealXen): Promise<Boundaries> {
-    const server = createServer()
-    await new Promise<void>(listening => server.listen(0, "127.0.0.1", listening))
-    const { port } = server.address() as { port: number }
-    await machine.run(
-      `cat >/usr/local/sbin/gatekeeper <<'END'\n${gatekeeper(port)}END\nchmod 755 /usr/local/sbin/gatekeeper\n` +
-        `/usr/sbin/sshd -p ${watched.to} -o ForceCommand=/usr/local/sbin/gatekeeper -o PidFile=/run/watched.pid`,
-    )
-    const watchedPort = machine.forward(watched.address, watched.to)
-    const boundaries = new Boundaries({ ...connection, port: watchedPort }, server)
-    server.on("connection", socket => boundaries.#hear(socket))
-    return boundaries
-  }
-
-  #hear(socket: Socket): void {
-    this.#sockets.add(socket)
-    let then: () => void = () => {}
-    socket.on("error", () => {}).on("close", () => this.#sockets.delete(socket))
-    createInterface(socket).on("line", line => {
-      if (line === "end") {
-        then()
-        socket.end("go\n")
-        return
-      }
-      const verdict = this.strike(++this.count)
-      if (typeof verdict === "function") then = verdict
-      socket.write(verdict === false ? "no\n" : "go\n")
-    })
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy()
-    this.#server.close()
   }
 }
