@@ -101,8 +101,8 @@ const repositoryUrls: RpmRepositories = {
   altered: `${base}/altered`,
 }
 
-/** What an ordinary Packages resource needs to take Xen from the signed repository. */
-async function rpmInventory(directory: string): Promise<Pick<LabHost, "packages" | "repositories">> {
+/** What an ordinary Packages resource needs to take Xen from the signed repository in `directory` (`repository.ts`). */
+export async function rpmInventory(directory: string): Promise<Pick<LabHost, "packages" | "repositories">> {
   const armoured = await readFile(join(directory, "RPM-GPG-KEY-lab"), "utf8")
   const key = { armoured, fingerprint: keyFingerprint(armoured) }
   return {
