@@ -11,7 +11,7 @@ import { median, type Row, timed } from "./row.ts"
 const execute = promisify(execFile)
 
 const SIZE = 64 * 1024 * 1024
-const UPLOAD_ROUNDS = 7
+const UPLOAD_ROUNDS = 9
 const EXEC_ROUNDS = 15
 const EXECS = 10
 
@@ -45,20 +45,22 @@ async function uploads(sshd: Sshd, directory: string): Promise<Row[]> {
     await writeFile(source, bytes, { flush: true })
     // Who deploys a kernel has looked at it, and knows its digest before it is sent.
     const sha256 = createHash("sha256").update(bytes).digest("hex")
-    const measure = async (into: number[], work: () => Promise<unknown>): Promise<void> => {
-      await rm(target, { force: true })
-      into.push(await timed(work))
-    }
     const port = String(sshd.port)
-    await measure(times.ours, () =>
-      withPool(pool => pool.get(sshd.target).then(host => host.upload(source, target, { sha256 }))),
-    )
-    await measure(times.scp, () =>
-      execute("scp", ["-q", ...options, "-P", port, source, `${sshd.user}@${sshd.host}:${target}`]),
-    )
-    await measure(times.sftp, () =>
-      execute("sftp", ["-q", ...options, "-P", port, "-b", batch, `${sshd.user}@${sshd.host}`]),
-    )
+    const to = `${sshd.user}@${sshd.host}`
+    const rivals: readonly [keyof typeof times, () => Promise<unknown>][] = [
+      [
+        "ours",
+        () => withPool(async pool => (await pool.get(sshd.target)).upload(source, target, { sha256 })),
+      ],
+      ["scp", () => execute("scp", ["-q", ...options, "-P", port, source, `${to}:${target}`])],
+      ["sftp", () => execute("sftp", ["-q", ...options, "-P", port, "-b", batch, to])],
+    ]
+    for (let turn = 0; turn < rivals.length; turn++) {
+      // Each goes first as often as the others.
+      const [name, work] = rivals[(round + turn) % rivals.length]!
+      await rm(target, { force: true })
+      times[name].push(await timed(work))
+    }
   }
   const speed = (milliseconds: readonly number[]): number => SIZE / 1e6 / (median(milliseconds) / 1000)
   const ours = speed(times.ours)
