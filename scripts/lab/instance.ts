@@ -8,7 +8,7 @@ import { MachineStopped } from "./errors.ts"
 import { type Hardware, type Image, makeOverlay, specOf } from "./image.ts"
 import { makeKeys, publicKey } from "./keys.ts"
 import { type Forward, type Machine, packagesAddress, startMachine } from "./machine.ts"
-import { freePort, requireFree } from "./ports.ts"
+import { freePort, isFree, requireFree } from "./ports.ts"
 import { type Door, waitForSsh } from "./shell.ts"
 import { takeOver } from "./takeover.ts"
 
@@ -126,11 +126,6 @@ type Wanted = {
 async function power(home: Home, wanted: Wanted): Promise<Ports & { machine: Machine }> {
   const goal = `start the lab ${home.name}`
   const { hardware, repositories, former, memory } = wanted
-  const isFree = (port: number) =>
-    requireFree(goal, port).then(
-      () => true,
-      () => false,
-    )
   const choose = async (port = 0) => (port && (await isFree(port)) ? port : await freePort())
   const forwards: Forward[] = []
   for (const [index, wish] of wanted.forwards.entries()) {
@@ -147,7 +142,9 @@ async function power(home: Home, wanted: Wanted): Promise<Ports & { machine: Mac
     return { machine, port, forwards }
   } catch (error) {
     // Between our look and QEMU's bind somebody may have taken one.
-    const all = await Promise.all([port, ...forwards.map(forward => forward.port)].map(isFree))
+    const all = await Promise.all(
+      [port, ...forwards.map(forward => forward.port)].map(taken => isFree(taken)),
+    )
     if (all.every(Boolean)) throw error
     return power(home, { ...wanted, former: undefined })
   }

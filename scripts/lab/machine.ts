@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process"
-import { open, readFile, readlink, realpath } from "node:fs/promises"
+import { open, readdir, readFile, readlink, realpath } from "node:fs/promises"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { type Accelerator, acceleratorArguments } from "./accelerator.ts"
@@ -206,9 +206,27 @@ export class Machine {
 
   async #gone(limit: number): Promise<boolean> {
     for (const end = Date.now() + limit; Date.now() < end; await sleep(50)) {
-      if (!(await this.running())) return true
+      if (await hasEnded(this.pid)) return true
     }
     return false
+  }
+}
+
+/**
+ * Whether the QEMU of that pid holds nothing any more: neither a port nor its disk. Killed, its first thread goes
+ * before the others, which share its files; proc(5) then has no `cwd` of it, but still its threads.
+ */
+async function hasEnded(pid: number): Promise<boolean> {
+  try {
+    const [threads, stat] = await Promise.all([
+      readdir(`/proc/${pid}/task`),
+      readFile(`/proc/${pid}/stat`, "utf8"),
+    ])
+    const { name, state } = /\((?<name>.*)\) (?<state>.)/s.exec(stat)!.groups!
+    return !name!.startsWith("qemu") || (threads.length === 1 && state === "Z")
+  } catch (error) {
+    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return true
+    throw error
   }
 }
 

@@ -1,10 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { connect, createServer } from "node:net"
+import { connect } from "node:net"
 import { tmpdir, userInfo } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Target } from "../../provider/ssh/index.ts"
+import { freePort } from "../../scripts/lab/ports.ts"
 
 /** A real OpenSSH server on loopback with keys of its own, for as long as a test wants it. */
 export interface Sshd {
@@ -119,18 +120,6 @@ export function makeKey(
     ...(format ? ["-m", format] : []),
   ]
   execFileSync("ssh-keygen", args)
-}
-
-export async function freePort(host = "127.0.0.1"): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject)
-    server.listen(0, host, resolve)
-  })
-  const address = server.address()
-  await new Promise(resolve => server.close(resolve))
-  if (address === null || typeof address === "string") throw new Error("No port was given")
-  return address.port
 }
 
 function findSshd(): string {

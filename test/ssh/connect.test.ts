@@ -7,8 +7,9 @@ import { setTimeout as sleep } from "node:timers/promises"
 import test from "ava"
 import { Secret } from "../../provider/secret.ts"
 import { AbortedError, ConnectError, ConnectionPool, type Target } from "../../provider/ssh/index.ts"
+import { freePort } from "../../scripts/lab/ports.ts"
 import { startFakeSshServer } from "../helpers/fakeSshServer.ts"
-import { freePort, makeKey, type Sshd, startSshd } from "../helpers/sshd.ts"
+import { makeKey, type Sshd, startSshd } from "../helpers/sshd.ts"
 
 let sshd: Sshd
 let directory: string
