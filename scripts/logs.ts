@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs"
-import { parseArgs } from "node:util"
 import { deployedDomains, find } from "./stack/deployed.ts"
-import { runScript, UsageError } from "./stack/script.ts"
+import { runScript } from "./stack/script.ts"
 
 const usage = `Usage: npm run logs -- NAME [-f] [--stack S]
 
@@ -10,22 +9,14 @@ the end. With -f it goes on, and over to the next generation, until Ctrl-C.`
 
 const SCRIPT = readFileSync(new URL("logs.sh", import.meta.url), "utf8")
 
-await runScript(usage, async ({ connect, signal }) => {
-  const { positionals, values } = parseArgs({
-    options: {
-      follow: { type: "boolean", short: "f", default: false },
-      stack: { type: "string" },
-      help: { type: "boolean", short: "h" },
-    },
-    allowPositionals: true,
-  })
-  if (values.help) {
-    console.log(usage)
-    return 0
-  }
-  const [name, ...more] = positionals
-  if (name === undefined || more.length > 0) throw new UsageError("Say which domain.")
-  const { inputs } = find(await deployedDomains(values.stack), name)
+const line = {
+  usage,
+  names: "a domain",
+  options: { follow: { type: "boolean", short: "f" } },
+} as const
+
+await runScript(line, async ({ positionals: [name], values }, { connect, signal }) => {
+  const { inputs } = find(await deployedDomains(values.stack), name!)
   const host = await connect(inputs.connection)
   await host.run(["sh", "-s", "--", inputs.name, values.follow ? "follow" : "once"], {
     stdin: SCRIPT,

@@ -1,9 +1,8 @@
-import { parseArgs } from "node:util"
 import { observeDomain } from "../provider/host/domain/observe.ts"
 import type { Connection } from "../provider/ssh/index.ts"
 import { type Deployed, deployedDomains, find, NoSuchDomainError } from "./stack/deployed.ts"
 import { askPulumi, showPulumi, stackArguments } from "./stack/pulumi.ts"
-import { runScript, UsageError } from "./stack/script.ts"
+import { runScript } from "./stack/script.ts"
 
 const usage = `Usage: npm run rollback -- NAME [GENERATION] [--stack S]
        npm run rollback -- NAME --list
@@ -13,23 +12,15 @@ Has an earlier generation of a unikernel serve again: the one that is named, by 
 It is an update like any other: checked first, and without a lost request. The stack's configuration holds it there
 (rollback:NAME), so that the next \`pulumi up\` does not undo it; --release lets it go on to what the program says.`
 
-await runScript(usage, async ({ connect }) => {
-  const { positionals, values } = parseArgs({
-    options: {
-      list: { type: "boolean", default: false },
-      release: { type: "boolean", default: false },
-      stack: { type: "string" },
-      help: { type: "boolean", short: "h" },
-    },
-    allowPositionals: true,
-  })
-  if (values.help) {
-    console.log(usage)
-    return 0
-  }
-  const [name, generation, ...more] = positionals
-  if (name === undefined || more.length > 0) throw new UsageError("Say which unikernel.")
-  const deployed = find(await deployedDomains(values.stack), name)
+const line = {
+  usage,
+  names: "a unikernel",
+  more: 1,
+  options: { list: { type: "boolean" }, release: { type: "boolean" } },
+} as const
+
+await runScript(line, async ({ positionals: [name, generation], values }, { connect }) => {
+  const deployed = find(await deployedDomains(values.stack), name!)
   const { resource, inputs, urn } = deployed
   const stack = stackArguments(values.stack)
   const key = `rollback:${resource}`

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import { parseArgs } from "node:util"
 import { deployedDomains } from "./stack/deployed.ts"
-import { runScript, UsageError } from "./stack/script.ts"
+import { runScript } from "./stack/script.ts"
 import { lookAtHosts } from "./status/look.ts"
 import { render } from "./status/render.ts"
 
@@ -10,21 +9,12 @@ const usage = `Usage: npm run status [-- --json] [-- --watch] [--stack S]
 Hosts, and what runs on them: each domain's generation, health and memory. --json for programs; --watch shows it anew
 every two seconds until Ctrl-C. The exit code is 1 when a domain does not run or is not healthy.`
 
-await runScript(usage, async ({ connect, signal }) => {
-  const { positionals, values } = parseArgs({
-    options: {
-      json: { type: "boolean", default: false },
-      watch: { type: "boolean", default: false },
-      stack: { type: "string" },
-      help: { type: "boolean", short: "h" },
-    },
-    allowPositionals: true,
-  })
-  if (values.help) {
-    console.log(usage)
-    return 0
-  }
-  if (positionals.length > 0) throw new UsageError("status takes no name.")
+const line = {
+  usage,
+  options: { json: { type: "boolean" }, watch: { type: "boolean" } },
+} as const
+
+await runScript(line, async ({ values }, { connect, signal }) => {
   for (;;) {
     const hosts = await lookAtHosts(await deployedDomains(values.stack), connect, signal)
     const text = values.json ? JSON.stringify(hosts, null, 2) : render(hosts)
