@@ -3,8 +3,12 @@ import type { HostFacts } from "../facts/types.ts"
 import { type Refusal, refusal } from "../refusal.ts"
 import { type BridgeWanted, NO_ADDRESSING } from "./wanted.ts"
 
-/** Prints those of its arguments that answer a ping. Whoever sits there does not move by our asking. */
-const ASK = 'for one do ping -c 1 -W 1 -n "$one" >/dev/null 2>&1 && echo "$one"; done; :'
+/**
+ * Prints those of its arguments that answer a ping, on one link where the first argument names it. Whoever sits there does
+ * not move by our asking.
+ */
+const ASK =
+  'link=$1; shift; for one do ping ${link:+-I "$link"} -c 1 -W 1 -n "$one" >/dev/null 2>&1 && echo "$one"; done; :'
 
 /**
  * Addresses that the bridge would be given and somebody has already: another link of this host, or another
@@ -22,9 +26,12 @@ export async function refuseInUse(
     facts.network.links.find(link => link.addresses.some(({ cidr }) => bare(cidr) === address))?.name
   const elsewhere = asked.filter(address => ![undefined, wanted.uplink, wanted.name].includes(owner(address)))
   const unknown = asked.filter(address => owner(address) === undefined)
+  // A VLAN is reached through its own bridge alone: what answers on another way is on another network.
+  const link = wanted.vlan === undefined ? "" : wanted.name
+  const canAsk = link === "" || facts.network.links.some(({ name }) => name === link)
   const { stdout } =
-    unknown.length > 0
-      ? await connection.run(["sh", "-c", ASK, "sh", ...unknown], { timeout: 120_000, signal })
+    unknown.length > 0 && canAsk
+      ? await connection.run(["sh", "-c", ASK, "sh", link, ...unknown], { timeout: 120_000, signal })
       : { stdout: "" }
   const answering = stdout.split("\n").filter(line => line !== "")
   const refused = (address: string, where: string) =>
