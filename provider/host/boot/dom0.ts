@@ -189,12 +189,9 @@ function trialStep(
   window = 300,
 ): Step {
   const former = grub.facts.environment.saved_entry ?? fallback
-  const back = [
-    grub.regenerate,
-    grub.setDefault(former),
-    grub.fallBackTo(grub.facts.environment.fallback),
-    grub.forgetNext,
-  ]
+  // What decides the next boot comes first: writing the menu takes long, and the guard gives it no more than two minutes.
+  const next = [grub.setDefault(former), grub.fallBackTo(grub.facts.environment.fallback), grub.forgetNext]
+  const back = [...next, grub.regenerate]
   const paths = writes.flatMap(action => (action.kind === "write" ? [action.path] : []))
   return {
     title: facts.xen ? "Restart with other options for Xen and dom0" : "Restart into Xen",
@@ -207,7 +204,7 @@ function trialStep(
       run(grub.fallBackToPlain),
       run(grub.bootXenOnce),
     ],
-    undo: [...putBack(facts, paths, grub), ...back.slice(1).map(command => run(command))],
+    undo: [...next.map(command => run(command)), ...putBack(facts, paths, grub)],
     guard: {
       name: "dom0",
       window,
