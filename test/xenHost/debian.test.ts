@@ -1,18 +1,13 @@
+import { join } from "node:path"
 import anyTest, { type TestFn } from "ava"
-import { bareMachine, type TestMachine } from "../helpers/lab.ts"
-import { PulumiStack } from "../helpers/pulumiStack.ts"
+import { make, newFolder, removeFolder } from "../unikernels/support/build.ts"
+import { consoleOf, create, put, waitFor } from "../unikernels/support/domains.ts"
+import { Rented, restarts } from "./helpers/rented.ts"
 
 // One machine goes through all of it, in the order of the file: a boot is what is dear.
 const test = anyTest.serial as TestFn
-let machine: TestMachine
-let stack: PulumiStack
+let www1: Rented
 let bare: string
-
-const up = ["up", "--yes", "--skip-preview"]
-const restart = 15 * 60_000
-
-/** In software emulation dom0 takes minutes for GRUB's menu alone, and that is part of the time. */
-const patient = { window: 240, dom0: { window: 1500 } }
 
 /** Beside the one on the uplink. Namespaces have no VLANs everywhere; a machine's own kernel does. */
 const bridges = {
@@ -33,76 +28,83 @@ grep -c '^menuentry' /boot/grub/grub.cfg
 find /var/lib/pulumi-xen -type f ! -name lock ! -path '*/guard/*' 2>/dev/null || :
 systemctl --failed --no-legend
 `
-const bootId = () => machine.run("cat /proc/sys/kernel/random/boot_id")
-const want = (more: object) =>
-  stack.configure({ hosts: { www1: { ...machine.host, bridges, memory: 1024, ...patient, ...more } } })
 
 test.before(async t => {
-  t.timeout(restart)
-  machine = await bareMachine("debian")
-  bare = await machine.run(PLAIN)
-  stack = await PulumiStack.create("xenHost")
+  t.timeout(restarts(1))
+  www1 = await Rented.create("debian")
+  bare = await www1.run(PLAIN)
 })
-test.after.always(async () => {
-  await machine?.[Symbol.asyncDispose]()
-  await stack?.remove()
-})
+test.after.always(() => www1?.[Symbol.asyncDispose]())
 
 test("a preview says what would be done to a bare machine, and does nothing", async t => {
-  t.timeout(restart)
-  await want({})
-  const { stdout } = await stack.succeed(["preview"])
+  t.timeout(restarts(1))
+  await www1.want({ bridges })
+  const { stdout } = await www1.stack.succeed(["preview"])
   t.regex(stdout, /would install xen-system-amd64/)
   t.regex(stdout, /would make the bridge xenbr0 with eth0 as its port/)
   t.regex(stdout, /would restart into Xen \(the machine restarts/)
-  t.is(await machine.run(PLAIN), bare)
+  t.is(await www1.run(PLAIN), bare)
 })
 
 test("one pulumi up makes a Xen host of a bare machine", async t => {
-  t.timeout(3 * restart)
-  const before = await bootId()
-  const { stdout } = await stack.succeed(up)
-  t.log(stdout)
-  t.regex(stdout, /\+ 7 created/)
-  t.not(await bootId(), before)
-  t.regex(await machine.run("cat /proc/xen/capabilities"), /control_d/)
-  t.regex(await machine.run("xl list"), /Domain-0\s+0\s+1024/)
-  t.regex(await machine.run("ip -4 route show default"), /dev xenbr0/)
-  t.is((await machine.run("cat /sys/class/net/eth0/master/uevent")).includes("xenbr0"), true)
-  t.regex(await machine.run("ip -d link show eth0.7"), /master xenbr7 .*\n.*\n? +vlan protocol 802\.1Q id 7 /)
-  t.regex(await machine.run("ip -4 -o addr show xenbr7"), /198\.51\.100\.7\/24/)
-  t.is(await machine.run("ls /sys/class/net/inside0/brif"), "")
-  t.is(await machine.run("systemctl is-active pulumi-xen-guard-dom0.timer || :"), "inactive\n")
-  t.regex(await machine.run("ps ax"), /xenconsoled.*--log=guest/)
+  t.timeout(restarts(2))
+  const before = await www1.bootId()
+  const said = await www1.up()
+  t.log(said)
+  t.regex(said, /\+ 7 created/)
+  t.not(await www1.bootId(), before)
+  t.regex(await www1.run("cat /proc/xen/capabilities"), /control_d/)
+  t.regex(await www1.run("xl list"), /Domain-0\s+0\s+1024/)
+  t.regex(await www1.run("ip -4 route show default"), /dev xenbr0/)
+  t.is((await www1.run("cat /sys/class/net/eth0/master/uevent")).includes("xenbr0"), true)
+  t.regex(await www1.run("ip -d link show eth0.7"), /master xenbr7 .*\n.*\n? +vlan protocol 802\.1Q id 7 /)
+  t.regex(await www1.run("ip -4 -o addr show xenbr7"), /198\.51\.100\.7\/24/)
+  t.is(await www1.run("ls /sys/class/net/inside0/brif"), "")
+  t.is(await www1.run("systemctl is-active pulumi-xen-guard-dom0.timer || :"), "inactive\n")
 })
 
 test("the second up does nothing, and refresh finds no drift", async t => {
-  t.timeout(restart)
-  const before = await bootId()
-  t.regex((await stack.succeed(up)).stdout, /7 unchanged/)
-  await stack.succeed(["refresh", "--yes", "--skip-preview", "--expect-no-changes"])
-  t.is(await bootId(), before)
+  t.timeout(restarts(1))
+  const before = await www1.bootId()
+  t.regex(await www1.up(), /7 unchanged/)
+  await www1.stack.succeed(["refresh", "--yes", "--skip-preview", "--expect-no-changes"])
+  t.is(await www1.bootId(), before)
+})
+
+test("a guest's console is logged from its first byte", async t => {
+  t.timeout(restarts(1))
+  const folder = await newFolder()
+  t.teardown(() => removeFolder(folder))
+  await make("all", folder)
+  await put(www1.machine, join(folder, "hello.xen"), "/root/hello.xen")
+  const args = "--ipv4=10.0.2.20/24 --ipv4-gateway=10.0.2.2"
+  await create(www1.machine, { name: "hello", mac: "00:16:3e:00:00:20", args })
+  await waitFor(www1.machine, "grep -q serving /var/log/xen/console/guest-hello.log", 120)
+  t.regex(await consoleOf(www1.machine, "hello"), /^hello/)
+  await www1.run("xl destroy hello; rm /root/hello.*")
 })
 
 test("other memory for dom0 restarts the machine once more, and nothing else changes", async t => {
-  t.timeout(2 * restart)
-  await want({ memory: 768 })
-  const boots = () =>
-    machine.run("journalctl --list-boots --no-pager 2>/dev/null | wc -l; last -x reboot | wc -l")
-  const before = await bootId()
-  t.regex((await stack.succeed(["preview"])).stdout, /would restart with other options for Xen and dom0/)
-  t.is(await bootId(), before)
-  t.log(await boots())
-  const { stdout } = await stack.succeed(up)
-  t.regex(stdout, /~ 1 updated/)
-  t.regex(await machine.run("xl list"), /Domain-0\s+0\s+768/)
-  t.not(await bootId(), before)
+  t.timeout(restarts(2))
+  await www1.want({ bridges, memory: 768 })
+  const before = await www1.bootId()
+  t.regex((await www1.stack.succeed(["preview"])).stdout, /would restart with other options for Xen and dom0/)
+  t.is(await www1.bootId(), before)
+  await www1.run("rm -r /var/log/xen/console")
+  t.regex(await www1.up(), /~ 1 updated/)
+  t.regex(await www1.run("xl list"), /Domain-0\s+0\s+768/)
+  t.not(await www1.bootId(), before)
+  t.is(
+    await www1.run("stat -c %a /var/log/xen/console"),
+    "700\n",
+    "the consoles' folder is there at every boot",
+  )
 })
 
 test("destroy gives the machine back as it was: plain Debian on its old network", async t => {
-  t.timeout(2 * restart)
-  await stack.succeed(["destroy", "--yes", "--skip-preview"])
-  t.is(await machine.run(PLAIN), bare)
-  await machine.reboot()
-  t.is(await machine.run(PLAIN), bare)
+  t.timeout(restarts(2))
+  await www1.stack.succeed(["destroy", "--yes", "--skip-preview"])
+  t.is(await www1.run(PLAIN), bare)
+  await www1.machine.reboot()
+  t.is(await www1.run(PLAIN), bare)
 })

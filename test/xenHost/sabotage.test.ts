@@ -1,18 +1,14 @@
 import anyTest, { type TestFn } from "ava"
-import { bareMachine, type TestMachine } from "../helpers/lab.ts"
-import { PulumiStack } from "../helpers/pulumiStack.ts"
-import { eventually, upUntil } from "./helpers/midway.ts"
+import { eventually, type Midway, upUntil } from "./helpers/midway.ts"
+import { Rented, restarts, type Wish } from "./helpers/rented.ts"
 
 // One machine is broken in every way, one after the other: that each time it comes back is what makes that possible.
 const test = anyTest.serial as TestFn
-let machine: TestMachine
-let stack: PulumiStack
-let bare: string
+let www1: Rented
+let old: string
+let menu: string
 
-const up = ["up", "--yes", "--skip-preview"]
-const restart = 15 * 60_000
-
-/** The machine's old setting: its kernel without Xen, and its network. */
+/** The machine's old setting: the kernel that runs, and its network. */
 const OLD = `
 uname -r
 cat /sys/hypervisor/type 2>/dev/null || :
@@ -21,40 +17,51 @@ ls /etc/network/interfaces.d
 ip -4 -o addr show scope global | awk '{print $2, $4}'
 ip -4 route show default | sed 's/ metric.*//; s/ proto [^ ]*//; s/ src [^ ]*//'
 `
-/** Seconds: a network that fails is to fail soon; a good one is given what software emulation takes. */
-const want = (more: object = {}) =>
-  stack.configure({
-    hosts: { www1: { ...machine.host, memory: 1024, window: 240, dom0: { window: 1500 }, ...more } },
-  })
+const setting = () => www1.run(OLD)
 
-async function fails(): Promise<string> {
-  const { exit, stdout, stderr } = await stack.run(up)
-  if (exit === 0) throw new Error(`it did not fail:\n${stdout}`)
-  return stdout + stderr
-}
+/** What the machine boots next, and with which options. */
+const MENU = "cat /etc/default/grub.d/*; grep -c ^menuentry /boot/grub/grub.cfg; grub-editenv list"
+
+/** A change is to be given up soon where nobody can confirm it; Xen is given what software emulation takes to boot. */
+const HASTY = { window: 45, dom0: { window: 60 } }
+
+/** What takes a `pulumi up` off in the middle, and how long the host is on its own after that. */
+const BREAKS: readonly (readonly [what: string, take: (running: Midway) => Promise<unknown>])[] = [
+  [
+    "the provider is killed",
+    async running => {
+      await running.killProvider()
+      return running.ended()
+    },
+  ],
+  ["pulumi is killed", running => running.killPulumi()],
+  [
+    "the power fails",
+    async running => {
+      await www1.machine.powerCut()
+      await running.killAll()
+      await www1.machine.boot()
+    },
+  ],
+]
 
 test.before(async t => {
-  t.timeout(restart)
-  machine = await bareMachine("debian")
-  bare = await machine.run(OLD)
-  stack = await PulumiStack.create("xenHost")
+  t.timeout(restarts(1))
+  www1 = await Rented.create("debian")
+  old = await setting()
 })
-test.after.always(async () => {
-  await machine?.[Symbol.asyncDispose]()
-  await stack?.remove()
-})
+test.after.always(() => www1?.[Symbol.asyncDispose]())
 
-test("the power fails and pulumi is killed in the middle of the installation: the machine is what it was", async t => {
-  t.timeout(2 * restart)
-  await want()
-  const running = await upUntil(stack, /installing 1\d of/)
-  await machine.powerCut()
-  await running.killAll()
-  await machine.boot()
-  t.is(await machine.run(OLD), bare)
-})
+for (const [what, take] of BREAKS) {
+  test(`${what} while packages are installed: the machine is what it was`, async t => {
+    t.timeout(restarts(1))
+    await www1.want()
+    await take(await upUntil(www1.stack, /Install xen.*: (downloading|installing)/))
+    t.is(await setting(), old)
+  })
+}
 
-const NETWORKS: [what: string, more: object, arrange: string][] = [
+const NETWORKS: [what: string, more: Wish, arrange: string][] = [
   [
     "a port that leads nowhere",
     { uplink: "nowhere", addressing: { ipv4: { automatic: true } } },
@@ -70,43 +77,94 @@ const NETWORKS: [what: string, more: object, arrange: string][] = [
 ]
 for (const [what, more, arrange] of NETWORKS) {
   test(`a bridge with ${what}: the host takes it back, and answers on its old network`, async t => {
-    t.timeout(2 * restart)
-    await machine.run(arrange)
-    await want({ ...more, window: 45 })
-    const said = await fails()
-    t.regex(said, /The host has taken the change back and is on its old setting/)
-    t.is(await machine.run(OLD), bare)
-    t.is(await machine.run("dpkg --audit"), "", "and what the power cut left of the installation is mended")
+    t.timeout(restarts(1))
+    await www1.run(arrange)
+    await www1.want({ ...HASTY, ...more })
+    t.regex(await www1.fails(), /The host has taken the change back and is on its old setting/)
+    t.is(await setting(), old)
+    t.is(await www1.run("dpkg --audit"), "", "and what was cut off of the installation is mended")
   })
 }
 
-test("the power fails while the bridge is on trial: the host comes up on its old network", async t => {
-  t.timeout(2 * restart)
-  await want()
-  const running = await upUntil(stack, /waiting for the (change to be made|host to be as wanted)/)
-  await machine.powerCut()
-  await running.killAll()
-  await machine.boot()
-  t.is(await machine.run(OLD), bare)
+for (const [what, take] of BREAKS) {
+  test(`${what} while the bridge is on trial: the host answers on its old network`, async t => {
+    t.timeout(restarts(1))
+    await www1.want(HASTY)
+    await take(await upUntil(www1.stack, /Bridge .*waiting for the (change to be made|host to be as wanted)/))
+    await eventually("the old network to be back", 300, async () => (await setting()) === old)
+    t.regex(
+      await www1.run("cat /var/lib/pulumi-xen/guard/network/log"),
+      /nobody confirmed in time|restarted before anybody confirmed/,
+    )
+  })
+}
+
+test("where restarts are refused, the bridge is made, and Xen is refused before anything is changed", async t => {
+  t.timeout(restarts(1))
+  await www1.want({ dom0: { reboot: "refuse" } })
+  t.regex(await www1.fails(), /restart/)
+  t.regex(await www1.run("ip -4 route show default"), /dev xenbr0/)
+  old = await setting()
+  menu = await www1.run(MENU)
 })
 
-test("the provider is killed while the bridge is on trial: the host goes back by itself", async t => {
-  t.timeout(2 * restart)
-  await want({ window: 45 })
-  const running = await upUntil(stack, /waiting for the (change to be made|host to be as wanted)/)
-  await running.killProvider()
-  t.regex(await running.ended(), /error/)
-  await eventually("the old network to be back", 300, async () => (await machine.run(OLD)) === bare)
-  t.regex(await machine.run("cat /var/lib/pulumi-xen/guard/network/log"), /nobody confirmed in time/)
-})
+/** Takes a module from Xen's entry as soon as it is chosen: an initrd that was never written. */
+const TAKE_MODULE = `
+cat >/usr/local/sbin/grub-reboot <<'END'
+#!/bin/sh
+/usr/sbin/grub-reboot "$@" && sed -i '/^menuentry .*--class xen/,/^}/ s|/boot/initrd|/boot/missing|' /boot/grub/grub.cfg
+END
+chmod +x /usr/local/sbin/grub-reboot`
+
+const XENS: [what: string, more: () => Wish, arrange: string, restore: string][] = [
+  [
+    "too little memory for dom0",
+    () => ({ xenOptions: [...www1.host.xenOptions, "dom0_mem=16M,max:16M"] }),
+    "",
+    "",
+  ],
+  ["a module missing", () => ({}), TAKE_MODULE, "rm /usr/local/sbin/grub-reboot"],
+  [
+    "a root that is not there",
+    () => ({ dom0: { linuxOptions: ["root=/dev/nowhere", "rootdelay=5"] } }),
+    "",
+    "",
+  ],
+]
+for (const [what, more, arrange, restore] of XENS) {
+  test(`a Xen with ${what}: the machine comes back without it, by itself, and the user is told`, async t => {
+    t.timeout(restarts(2))
+    await www1.run(arrange)
+    await www1.want(more())
+    t.regex(await www1.fails(), /The host has taken the change back and is on its old setting/)
+    await www1.run(restore)
+    t.is(await setting(), old)
+    t.is(await www1.run(MENU), menu)
+  })
+}
+
+/** Killed before the restart, and after it: nobody confirms. */
+const TRIALS = [/Dom0 .*waiting for the machine to restart/, /Dom0 .*waiting for the change to be made/]
+for (const [index, [what, take]] of BREAKS.entries()) {
+  test(`${what} while Xen is on trial: the machine goes back to plain Linux by itself`, async t => {
+    t.timeout(restarts(2))
+    await www1.want(HASTY)
+    await take(await upUntil(www1.stack, TRIALS[index] ?? TRIALS[0]!))
+    await eventually("the old setting to be back", 1200, async () => (await setting()) === old)
+    t.regex(
+      await www1.run("cat /var/lib/pulumi-xen/guard/dom0/log"),
+      /nobody confirmed in time|restarted before anybody confirmed/,
+    )
+    t.is(await www1.run(MENU), menu)
+  })
+}
 
 test("after all that, a run with the right input makes a Xen host of the machine", async t => {
-  t.timeout(3 * restart)
-  await want()
-  const { stdout } = await stack.succeed(up)
-  t.log(stdout.split("\n").slice(-30).join("\n"))
-  t.regex(await machine.run("cat /proc/xen/capabilities"), /control_d/)
-  t.regex(await machine.run("xl list"), /Domain-0\s+0\s+1024/)
-  t.regex(await machine.run("ip -4 route show default"), /dev xenbr0/)
-  await stack.succeed(["refresh", "--yes", "--skip-preview", "--expect-no-changes"])
+  t.timeout(restarts(2))
+  await www1.want()
+  t.log((await www1.up()).split("\n").slice(-30).join("\n"))
+  t.regex(await www1.run("cat /proc/xen/capabilities"), /control_d/)
+  t.regex(await www1.run("xl list"), /Domain-0\s+0\s+1024/)
+  t.regex(await www1.run("ip -4 route show default"), /dev xenbr0/)
+  await www1.stack.succeed(["refresh", "--yes", "--skip-preview", "--expect-no-changes"])
 })

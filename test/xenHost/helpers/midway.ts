@@ -8,6 +8,8 @@ import type { PulumiStack } from "../../helpers/pulumiStack.ts"
 export interface Midway {
   /** SIGKILL for the provider alone; pulumi is left to find out. */
   killProvider(): Promise<void>
+  /** SIGKILL for pulumi and its program; the provider is left to find out, and ends by itself. */
+  killPulumi(): Promise<void>
   /** SIGKILL for pulumi and all that it started. */
   killAll(): Promise<void>
   /** Its end by itself, with all that it said. */
@@ -34,18 +36,29 @@ export async function upUntil(stack: PulumiStack, pattern: RegExp): Promise<Midw
     await exited
     return said
   }
+  const processes = () => {
+    const all = family(child)
+    const provider = all.find(({ command }) => /node\0.*\/provider\/main\.ts\0/.test(command))
+    if (!provider) throw new Error(`no provider runs:\n${said}`)
+    return { provider, others: all.filter(one => one !== provider) }
+  }
+  // Whoever was killed has left the lock of the state behind; a person would say the same.
+  const unlock = () => stack.succeed(["cancel", "--yes"])
   return {
     ended,
     async killProvider() {
-      const provider = family(child).find(({ command }) => /node\0.*\/provider\/main\.ts\0/.test(command))
-      if (!provider) throw new Error(`no provider runs:\n${said}`)
-      end(provider.pid)
+      end(processes().provider.pid)
+    },
+    async killPulumi() {
+      const { provider, others } = processes()
+      for (const { pid } of others) end(pid)
+      await eventually("the provider to end", 60, async () => commandOf(provider.pid) === "")
+      await unlock()
     },
     async killAll() {
       for (const { pid } of family(child)) end(pid)
       await ended()
-      // Whoever was killed has left the lock of the state behind; a person would say the same.
-      await stack.succeed(["cancel", "--yes"])
+      await unlock()
     },
   }
 }
@@ -56,20 +69,24 @@ interface Process {
   readonly command: string
 }
 
+/** Of a process that has ended it is empty. */
+const commandOf = (pid: number): string => read(`/proc/${pid}/cmdline`)
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, "utf8")
+  } catch (error) {
+    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return ""
+    throw error
+  }
+}
+
 /** A process and all that come from it. */
 function family({ pid }: ChildProcess): Process[] {
-  const read = (file: string) => {
-    try {
-      return readFileSync(file, "utf8")
-    } catch (error) {
-      if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return ""
-      throw error
-    }
-  }
   const found: Process[] = []
   const queue = [pid!]
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-    found.push({ pid: next, command: read(`/proc/${next}/cmdline`) })
+    found.push({ pid: next, command: commandOf(next) })
     queue.push(...read(`/proc/${next}/task/${next}/children`).split(" ").filter(Boolean).map(Number))
   }
   return found
