@@ -52,15 +52,19 @@ test("one pulumi up makes a Xen host of a bare machine", async t => {
   const said = await www1.up()
   t.log(said)
   t.regex(said, /\+ 7 created/)
-  t.not(await www1.bootId(), before)
-  t.regex(await www1.run("cat /proc/xen/capabilities"), /control_d/)
-  t.regex(await www1.run("xl list"), /Domain-0\s+0\s+1024/)
-  t.regex(await www1.run("ip -4 route show default"), /dev xenbr0/)
-  t.is((await www1.run("cat /sys/class/net/eth0/master/uevent")).includes("xenbr0"), true)
-  t.regex(await www1.run("ip -d link show eth0.7"), /master xenbr7 .*\n.*\n? +vlan protocol 802\.1Q id 7 /)
-  t.regex(await www1.run("ip -4 -o addr show xenbr7"), /198\.51\.100\.7\/24/)
-  t.is(await www1.run("ls /sys/class/net/inside0/brif"), "")
-  t.is(await www1.run("systemctl is-active pulumi-xen-guard-dom0.timer || :"), "inactive\n")
+  const seen = await www1.run(`
+    cat /proc/sys/kernel/random/boot_id /proc/xen/capabilities; xl list
+    ip -4 route show default; cat /sys/class/net/eth0/master/uevent
+    ip -d link show eth0.7; ip -4 -o addr show xenbr7; echo "inside0: $(ls /sys/class/net/inside0/brif)"
+    echo "guard: $(systemctl is-active pulumi-xen-guard-dom0.timer)"`)
+  t.notRegex(seen, new RegExp(before))
+  t.regex(seen, /control_d/)
+  t.regex(seen, /Domain-0\s+0\s+1024/)
+  t.regex(seen, /default .*dev xenbr0/)
+  t.regex(seen, /INTERFACE=xenbr0/)
+  t.regex(seen, /eth0\.7@eth0: .*master xenbr7 .*\n.*\n? +vlan protocol 802\.1Q id 7 /)
+  t.regex(seen, /198\.51\.100\.7\/24/)
+  t.regex(seen, /inside0: \nguard: inactive/)
 })
 
 test("the second up does nothing, and refresh finds no drift", async t => {

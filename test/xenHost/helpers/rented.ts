@@ -59,8 +59,8 @@ export class Rented implements AsyncDisposable {
     return this.machine.run(script)
   }
 
-  bootId(): Promise<string> {
-    return this.run("cat /proc/sys/kernel/random/boot_id")
+  async bootId(): Promise<string> {
+    return (await this.run("cat /proc/sys/kernel/random/boot_id")).trim()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
