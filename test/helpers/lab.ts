@@ -3,10 +3,10 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { LabHost } from "../../hosts/lab.ts"
 import type { FlavourName } from "../../scripts/lab/flavours.ts"
-import { bareImage, type Image, snapshot } from "../../scripts/lab/image.ts"
+import { bareImage, type Hardware, type Image, snapshot } from "../../scripts/lab/image.ts"
 import { bootInstance, createInstance, doorOf, type Home, type Instance } from "../../scripts/lab/instance.ts"
 import { defaultHardware } from "../../scripts/lab/labs.ts"
-import { reboot, runScript } from "../../scripts/lab/shell.ts"
+import { type Door, reboot, runScript } from "../../scripts/lab/shell.ts"
 import { xenImage } from "../../scripts/lab/xen.ts"
 
 /** What a test wants of its machine. */
@@ -15,6 +15,8 @@ export type MachineWish = {
   forwards?: { address: string; to: number }[]
   /** Boot from the disk (half a minute and more) and not from the snapshot (seconds). */
   boot?: boolean
+  /** CPUs. Default: two. In software emulation one alone does more: two wait for each other at every fork. */
+  cpus?: number
 }
 
 /** A machine of one test's own, on a fresh disk; it ends with `await using`, and with the process at the latest. */
@@ -95,8 +97,32 @@ export async function bareMachine(
   flavour: FlavourName = "debian",
   wish: MachineWish = {},
 ): Promise<TestMachine> {
-  const bare = await bareImage(flavour, await defaultHardware())
+  const bare = await bareImage(flavour, await hardwareOf(wish))
   return await machineFrom(wish.boot ? bare : await snapshot(bare), flavour, wish)
+}
+
+const INSTALL = `
+export DEBIAN_FRONTEND=noninteractive
+echo XEN_OVERRIDE_GRUB_DEFAULT=0 > /etc/default/grub.d/plain.cfg
+apt-get -qq update
+apt-get -qq install --no-install-recommends xen-system-amd64 nftables > /dev/null
+apt-get clean
+`
+
+/** A bare Debian machine on which Xen's packages are installed, and nothing else was done: it runs and boots plain Linux. */
+export async function installedMachine(wish: MachineWish = {}): Promise<TestMachine> {
+  const bare = await bareImage("debian", await hardwareOf(wish))
+  const provision = {
+    name: "installed",
+    inputs: [INSTALL],
+    apply: (_: unknown, door: Door) => runScript("install Xen's packages", door, INSTALL).then(() => {}),
+  }
+  return await machineFrom(await snapshot(bare, provision), "debian", wish)
+}
+
+async function hardwareOf({ cpus }: MachineWish): Promise<Hardware> {
+  const hardware = await defaultHardware()
+  return { ...hardware, cpus: cpus ?? hardware.cpus }
 }
 
 async function machineFrom(image: Image, flavour: string, wish: MachineWish): Promise<TestMachine> {

@@ -1,6 +1,5 @@
 import type { LabHost } from "../../../hosts/lab.ts"
-import type { FlavourName } from "../../../scripts/lab/flavours.ts"
-import { bareMachine, type TestMachine } from "../../helpers/lab.ts"
+import type { MachineWish, TestMachine } from "../../helpers/lab.ts"
 import { PulumiStack } from "../../helpers/pulumiStack.ts"
 
 /** Milliseconds, for `t.timeout`: what so many restarts may take where a machine is emulated, and others beside it. */
@@ -18,7 +17,7 @@ export interface Wish {
   readonly [argument: string]: unknown
 }
 
-/** A bare machine of the lab, and the stack that makes a Xen host of it; they end with `await using` or by hand. */
+/** A machine of the lab, and the stack that makes a Xen host of it; they end with `await using` or by hand. */
 export class Rented implements AsyncDisposable {
   readonly machine: TestMachine
   readonly stack: PulumiStack
@@ -28,8 +27,9 @@ export class Rented implements AsyncDisposable {
     this.stack = stack
   }
 
-  static async create(flavour: FlavourName): Promise<Rented> {
-    const machine = await bareMachine(flavour)
+  /** `from`: which machine it is. It has one CPU: where it is emulated, two wait for each other at every fork. */
+  static async create(from: (wish: MachineWish) => Promise<TestMachine>): Promise<Rented> {
+    const machine = await from({ cpus: 1 })
     return new Rented(machine, await PulumiStack.create("xenHost"))
   }
 

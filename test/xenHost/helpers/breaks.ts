@@ -1,0 +1,41 @@
+import type { Midway } from "./midway.ts"
+import type { Rented } from "./rented.ts"
+
+/** The machine's old setting: the kernel that runs, and its network. */
+export const OLD = `
+uname -r
+cat /sys/hypervisor/type 2>/dev/null || :
+cat /etc/network/interfaces
+ls /etc/network/interfaces.d
+ip -4 -o addr show scope global | awk '{print $2, $4}'
+ip -4 route show default | sed 's/ metric.*//; s/ proto [^ ]*//; s/ src [^ ]*//'
+`
+
+/** What the log of a guard says of a change that nobody confirmed, on a machine that was restarted or was not. */
+export const UNCONFIRMED = /nobody confirmed in time|restarted before anybody confirmed/
+
+/** Windows for a run that is broken off: where nobody can confirm a change it is to be given up soon. */
+export const HASTY = { window: 45, dom0: { window: 60 } }
+
+/** What breaks a `pulumi up` off in the middle. */
+export const BREAKS: readonly (readonly [
+  what: string,
+  strike: (host: Rented, running: Midway) => Promise<void>,
+])[] = [
+  [
+    "the power fails",
+    async ({ machine }, running) => {
+      await machine.powerCut()
+      await running.killAll()
+      await machine.boot()
+    },
+  ],
+  [
+    "the provider is killed",
+    async (_, running) => {
+      await running.killProvider()
+      await running.ended()
+    },
+  ],
+  ["pulumi is killed", (_, running) => running.killPulumi()],
+]

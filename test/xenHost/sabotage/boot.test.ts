@@ -1,0 +1,86 @@
+import anyTest, { type TestFn } from "ava"
+import { installedMachine } from "../../helpers/lab.ts"
+import { BREAKS, HASTY, OLD, UNCONFIRMED } from "../helpers/breaks.ts"
+import { eventually, upUntil } from "../helpers/midway.ts"
+import { Rented, restarts, type Wish } from "../helpers/rented.ts"
+
+// One machine is broken in every way, one after the other: that each time it comes back is what makes that possible.
+const test = anyTest.serial as TestFn
+let www1: Rented
+let old: string
+
+/** The old setting with what boots next, and with which options. */
+const SETTING = `${OLD}
+cat /etc/default/grub.d/*
+grep -c ^menuentry /boot/grub/grub.cfg
+grub-editenv list | grep -v '^saved_entry=' || :`
+
+test.before(async t => {
+  t.timeout(restarts(2))
+  www1 = await Rented.create(installedMachine)
+})
+test.after.always(() => www1?.[Symbol.asyncDispose]())
+
+test("where restarts are refused, the bridge is made, and Xen is refused before anything is changed", async t => {
+  t.timeout(restarts(1))
+  await www1.want({ dom0: { reboot: "refuse" } })
+  t.regex(await www1.fails(), /The machine would have to restart .*, and restarts are refused/)
+  old = await www1.run(SETTING)
+  t.regex(old, /default .*dev xenbr0/)
+})
+
+/** Takes a module from Xen's entry as soon as it is chosen: an initrd that was never written. */
+const TAKE_MODULE = `
+cat >/usr/local/sbin/grub-reboot <<'END'
+#!/bin/sh
+/usr/sbin/grub-reboot "$@" && sed -i '/^menuentry .*--class xen/,/^}/ s|/boot/initrd|/boot/missing|' /boot/grub/grub.cfg
+END
+chmod +x /usr/local/sbin/grub-reboot`
+
+const XENS: [what: string, more: () => Wish, arrange: string, restore: string][] = [
+  [
+    "too little memory for dom0",
+    () => ({ xenOptions: [...www1.host.xenOptions, "dom0_mem=16M,max:16M"] }),
+    "",
+    "",
+  ],
+  ["a module missing", () => ({}), TAKE_MODULE, "rm /usr/local/sbin/grub-reboot"],
+  [
+    "a root that is not there",
+    () => ({ dom0: { linuxOptions: ["root=/dev/nowhere", "rootdelay=5"] } }),
+    "",
+    "",
+  ],
+]
+for (const [what, more, arrange, restore] of XENS) {
+  test(`a Xen with ${what}: the machine comes back without it, by itself, and the user is told`, async t => {
+    t.timeout(restarts(2))
+    await www1.run(arrange)
+    await www1.want(more())
+    t.regex(await www1.fails(), /The host has taken the change back and is on its old setting/)
+    await www1.run(restore)
+    t.is(await www1.run(SETTING), old)
+  })
+}
+
+/** Xen runs, or begins to; or its menu is being written. */
+const RESTARTED = /Dom0 www1 .* waiting for the machine to restart/
+const UNTIL = [RESTARTED, RESTARTED, /Dom0 www1 .* waiting for the change/]
+for (const [index, [what, strike]] of BREAKS.entries()) {
+  test(`${what} while Xen is on trial: the machine goes back to plain Linux by itself`, async t => {
+    t.timeout(restarts(2))
+    await www1.want(HASTY)
+    await strike(www1, await upUntil(www1.stack, UNTIL[index]!))
+    await eventually("the old setting to be back", 1200, async () => (await www1.run(SETTING)) === old)
+    t.regex(await www1.run("cat /var/lib/pulumi-xen/guard/dom0/log"), UNCONFIRMED)
+  })
+}
+
+test("after all that, a run with the right input makes a Xen host of the machine", async t => {
+  t.timeout(restarts(2))
+  await www1.want()
+  t.log((await www1.up()).split("\n").slice(-30).join("\n"))
+  const seen = await www1.run("cat /proc/xen/capabilities; xl list; ip -4 route show default")
+  t.regex(seen, /control_d.*Domain-0\s+0\s+1024.*dev xenbr0/s)
+  await www1.stack.succeed(["refresh", "--yes", "--skip-preview", "--expect-no-changes"])
+})

@@ -1,0 +1,40 @@
+import anyTest, { type TestFn } from "ava"
+import { bareMachine } from "../../helpers/lab.ts"
+import { BREAKS, OLD } from "../helpers/breaks.ts"
+import { upUntil } from "../helpers/midway.ts"
+import { Rented, restarts } from "../helpers/rented.ts"
+
+// One machine is broken in every way, one after the other: that each time it comes back is what makes that possible.
+const test = anyTest.serial as TestFn
+let www1: Rented
+let old: string
+
+test.before(async t => {
+  t.timeout(restarts(1))
+  www1 = await Rented.create(wish => bareMachine("debian", wish))
+  old = await www1.run(OLD)
+})
+test.after.always(() => www1?.[Symbol.asyncDispose]())
+
+/** What a killed run has begun on the host may go on there, and even end: then the next has little to do. */
+const LATER = /Packages www1 .* (Mend|Install) |Packages www1 (cre|upd)ated/
+const UNTIL = [/: unpacking xen/, LATER, LATER]
+for (const [index, [what, strike]] of BREAKS.entries()) {
+  test(`${what} while packages are installed: the machine is what it was`, async t => {
+    t.timeout(restarts(1))
+    await www1.want()
+    await strike(www1, await upUntil(www1.stack, UNTIL[index]!))
+    t.is(await www1.run(OLD), old)
+  })
+}
+
+test("the next run mends and installs what is missing; where restarts are refused, it says so before Xen is touched", async t => {
+  t.timeout(restarts(1))
+  await www1.want({ dom0: { reboot: "refuse" } })
+  t.regex(await www1.fails(), /The machine would have to restart .*, and restarts are refused/)
+  const seen = await www1.run(`
+    dpkg --audit; dpkg-query -W -f '\${Package}: \${db:Status-Status}\n' xen-system-amd64
+    ip -4 route show default; cat /sys/hypervisor/type 2>/dev/null || :`)
+  t.regex(seen, /^xen-system-amd64: installed\ndefault .*dev xenbr0/)
+  t.notRegex(seen, /^xen$/m)
+})
