@@ -11,11 +11,8 @@ ip -4 -o addr show scope global | awk '{print $2, $4}'
 ip -4 route show default | sed 's/ metric.*//; s/ proto [^ ]*//; s/ src [^ ]*//'
 `
 
-/** What the log of a guard says of a change that nobody confirmed, on a machine that was restarted or was not. */
-export const UNCONFIRMED = /nobody confirmed in time|restarted before anybody confirmed/
-
-/** Windows for a run that is broken off: where nobody can confirm a change it is to be given up soon. */
-export const HASTY = { window: 45, dom0: { window: 60 } }
+/** What the log of a guard says of a change that was not confirmed: in time, before a restart, or for it was never made. */
+export const UNCONFIRMED = /nobody confirmed in time|restarted before anybody confirmed|the change failed/
 
 /** What breaks a `pulumi up` off in the middle. */
 export const BREAKS: readonly (readonly [

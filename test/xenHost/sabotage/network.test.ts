@@ -1,6 +1,6 @@
 import anyTest, { type TestFn } from "ava"
 import { installedMachine } from "../../helpers/lab.ts"
-import { BREAKS, HASTY, OLD, UNCONFIRMED } from "../helpers/breaks.ts"
+import { BREAKS, OLD, UNCONFIRMED } from "../helpers/breaks.ts"
 import { eventually, upUntil } from "../helpers/midway.ts"
 import { Rented, restarts, type Wish } from "../helpers/rented.ts"
 
@@ -15,6 +15,9 @@ test.before(async t => {
   old = await www1.run(OLD)
 })
 test.after.always(() => www1?.[Symbol.asyncDispose]())
+
+/** Seconds: where nobody can confirm a bridge it is to be given up soon. */
+const HASTY = 45
 
 const NETWORKS: [what: string, more: Wish, arrange: string][] = [
   [
@@ -34,7 +37,7 @@ for (const [what, more, arrange] of NETWORKS) {
   test(`a bridge with ${what}: the host takes it back, and answers on its old network`, async t => {
     t.timeout(restarts(1))
     await www1.run(arrange)
-    await www1.want({ ...HASTY, ...more })
+    await www1.want({ window: HASTY, ...more })
     t.regex(await www1.fails(), /The host has taken the change back and is on its old setting/)
     t.is(await www1.run(OLD), old)
   })
@@ -43,7 +46,7 @@ for (const [what, more, arrange] of NETWORKS) {
 for (const [what, strike] of BREAKS) {
   test(`${what} while the bridge is on trial: the host answers on its old network`, async t => {
     t.timeout(restarts(1))
-    await www1.want(HASTY)
+    await www1.want({ window: HASTY })
     await strike(www1, await upUntil(www1.stack, /Bridge www1 .* waiting for the (change|host)/))
     await eventually("the old network to be back", 300, async () => (await www1.run(OLD)) === old)
     t.regex(await www1.run("cat /var/lib/pulumi-xen/guard/network/log"), UNCONFIRMED)
