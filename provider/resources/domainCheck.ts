@@ -3,9 +3,11 @@ import type { Failure } from "../rpc/check.ts"
 import type { Partly } from "../rpc/declare.ts"
 import type { CheckContext } from "../rpc/resource.ts"
 import { Asset, unknown } from "../rpc/value.ts"
-import { type Base, ConfigurationError, computeConfiguration } from "./domainConfig.ts"
+import { ConfigurationError } from "./configurationError.ts"
+import { computeConfiguration } from "./domainConfig.ts"
 import { expectDevices } from "./domainDevices.ts"
 import type { Inputs } from "./domainInputs.ts"
+import type { Base } from "./domainSkeleton.ts"
 
 /** The inputs that a configuration is made from. */
 const sources = [

@@ -7,7 +7,7 @@ import {
   parse,
   XlcfgError,
 } from "xlcfg"
-import { ConfigurationError } from "./domainConfig.ts"
+import { ConfigurationError } from "./configurationError.ts"
 
 /**
  * Holds a configuration against what a build says of its kernel's devices: `path` is its skeleton, or a manifest of Solo5.

@@ -1,7 +1,9 @@
 import test from "ava"
 import { check } from "xlcfg"
-import { type Base, ConfigurationError, computeConfiguration } from "../../provider/resources/domainConfig.ts"
+import { ConfigurationError } from "../../provider/resources/configurationError.ts"
+import { computeConfiguration } from "../../provider/resources/domainConfig.ts"
 import { defaults, type Inputs } from "../../provider/resources/domainInputs.ts"
+import type { Base } from "../../provider/resources/domainSkeleton.ts"
 
 const digest = "a".repeat(64)
 const given = (more: Partial<Inputs> = {}): Inputs => ({

@@ -168,10 +168,12 @@ forget() { rm -rf -- "$directory"; }
 
 perform() {
   umask 077
-  mkdir -p -- "$directory" && chmod 700 "$directory" || return
+  [ -d "$directory" ] || mkdir -p -- "$directory" || return
   exec 9>>"$directory/busy"
   flock -w 300 9 || { echo "a command of an earlier run still works on $directory" >&2 && return 75; }
   # What a killed command had begun to write aside: nobody else writes here now.
-  rm -f -- "$directory"/*.new
+  for new in "$directory"/*.new; do
+    if [ -e "$new" ] || [ -L "$new" ]; then rm -f -- "$new"; fi
+  done
   "$@"
 }

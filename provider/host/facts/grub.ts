@@ -136,9 +136,8 @@ export function parseGrubEnvironment(text: string): Record<string, string> {
 /** File systems on which GRUB can overwrite a file's blocks (GRUB manual, "Environment block"). */
 const WRITABLE = /^(ext[234]|xfs|vfat|msdos|exfat|jfs|reiserfs|ufs2?)$/
 
-/** Why GRUB could not write grubenv at boot, from a line of `df -P -T` on it; undefined when it can. */
-export function grubEnvironmentProblem(df: string, writable: boolean): string | undefined {
-  const [device = "", type = ""] = df.trim().split(/\s+/)
+/** Why GRUB could not write grubenv at boot, from the file system that it lies on; undefined when it can. */
+export function grubEnvironmentProblem(device: string, type: string, writable: boolean): string | undefined {
   if (!writable) return "there is no writable grubenv"
   if (/^\/dev\/(md|mapper\/|dm-)/.test(device))
     return `grubenv lies on ${device}, where GRUB can read but not write`

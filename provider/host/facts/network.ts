@@ -1,5 +1,6 @@
 import { lines, parseFields, type Sections } from "./sections.ts"
 import type { Address, Link, NetworkFacts, NetworkManagerName, Route } from "./types.ts"
+import { parseUnits } from "./units.ts"
 
 /** As far as `ip -j -d addr` (iproute2) is read. */
 interface IpLink {
@@ -58,8 +59,12 @@ export function parseLinks(json: string): Link[] {
     })
 }
 
+/** As far as `ip -j -d route show table all` is read. */
 interface IpRoute {
   dst: string
+  table?: string
+  /** RFC 4191: IPv6 routes have a preference, and they alone. */
+  pref?: string
   gateway?: string
   dev?: string
   metric?: number
@@ -67,13 +72,13 @@ interface IpRoute {
   nexthops?: { gateway?: string; dev: string }[]
 }
 
-/** A multipath route counts as one route for each of its ways. */
-export function parseRoutes(json: string, family: 4 | 6): Route[] {
+/** The main table, of both families. A multipath route counts as one route for each of its ways. */
+export function parseRoutes(json: string): Route[] {
   return (parseJson(json) as IpRoute[])
     .flatMap(({ nexthops, ...route }) => nexthops?.map(way => ({ ...route, ...way })) ?? [route])
-    .filter(({ dev }) => dev !== undefined)
-    .map(({ dst, gateway, dev, metric, protocol }) => ({
-      family,
+    .filter(({ dev, table }) => dev !== undefined && table === "main")
+    .map(({ dst, gateway, dev, metric, protocol, pref }) => ({
+      family: pref === undefined ? 4 : 6,
       destination: dst,
       ...(gateway === undefined ? {} : { gateway }),
       link: dev!,
@@ -115,7 +120,11 @@ export function parseProfile(text: string): Record<string, string> {
   return profile
 }
 
-const UNIT_OF: readonly NetworkManagerName[] = ["NetworkManager", "systemd-networkd", "ifupdown"]
+const MANAGERS: readonly { readonly name: NetworkManagerName; readonly unit: string }[] = [
+  { name: "NetworkManager", unit: "NetworkManager.service" },
+  { name: "systemd-networkd", unit: "systemd-networkd.service" },
+  { name: "ifupdown", unit: "networking.service" },
+]
 
 /**
  * What configures `link` now. A manager that runs is not yet in charge: each is asked for the link itself,
@@ -142,18 +151,16 @@ export function managerOf(
       manager: "systemd-networkd",
       evidence: `systemd-networkd configures ${link} by ${netif.NETWORK_FILE}`,
     }
-  if (lines(sections.get("ifstate")).some(line => line.split("=")[0] === link))
+  if (lines(sections.get("file /run/network/ifstate")).some(line => line.split("=")[0] === link))
     return { manager: "ifupdown", evidence: `/run/network/ifstate holds ${link}` }
   return { manager: "other", evidence: `neither NetworkManager, systemd-networkd nor ifupdown holds ${link}` }
 }
 
 export function parseNetwork(sections: Sections): NetworkFacts {
-  const addresses = sections.get("addresses") ?? ""
+  // A line for each of the two questions.
+  const [addresses = "", allRoutes = ""] = lines(sections.get("addresses"))
   const links = parseLinks(addresses)
-  const routes = [
-    ...parseRoutes(sections.get("routes4") ?? "", 4),
-    ...parseRoutes(sections.get("routes6") ?? "", 6),
-  ]
+  const routes = parseRoutes(allRoutes)
   const uplink = routes
     .filter(({ destination }) => destination === "default")
     .sort((a, b) => a.family - b.family || (a.metric ?? 0) - (b.metric ?? 0))[0]?.link
@@ -163,7 +170,7 @@ export function parseNetwork(sections: Sections): NetworkFacts {
       ifindex,
     ]),
   )
-  const states = (sections.get("managers") ?? "").trim().split(/\s+/)
+  const units = parseUnits(sections.get("units"))
   const named = sections
     .get("identity")
     ?.match(/^session=(.*)$/m)?.[1]
@@ -181,7 +188,7 @@ export function parseNetwork(sections: Sections): NetworkFacts {
     )
   return {
     ...managerOf(uplink ?? sessionLink, sections, name => indexes.get(name)),
-    active: UNIT_OF.filter((_, at) => states[at] === "active"),
+    active: MANAGERS.flatMap(({ name, unit }) => (units[unit]?.active === "active" ? [name] : [])),
     links,
     routes,
     dns: parseResolvConf(sections.get("file /etc/resolv.conf")),

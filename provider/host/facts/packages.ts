@@ -63,7 +63,7 @@ function plainName(name: string): string {
   return name.replace(/:[\w-]+$/, "")
 }
 
-/** Rows of dpkg-query: what is asked for, and whatever is not whole. */
+/** Rows of dpkg's database: what is asked for, and whatever is not whole. */
 function dpkgRows(sections: Sections) {
   return lines(sections.get("dpkg")).map(line => {
     const [name = "", version = "", status = "", flag = "", want = ""] = line.split("\t")
@@ -87,9 +87,15 @@ function dpkgBroken(sections: Sections): string[] {
   return rows.map(({ name }) => name)
 }
 
+const LOCKS = [
+  "/etc/dnf/plugins/versionlock.list",
+  "/etc/yum/pluginconf.d/versionlock.list",
+  "/etc/zypp/locks",
+]
+
 /** Lines of versionlock ("xen-0:4.17.7-1.el9.*") and of zypper's locks ("solvable_name: xen"). */
 function rpmHeld(sections: Sections): string[] {
-  return lines(sections.get("rpm-held")).flatMap(line => {
+  return LOCKS.flatMap(path => lines(sections.get(`file ${path}`))).flatMap(line => {
     const locked =
       /^solvable_name:\s*(\S+)/.exec(line)?.[1] ?? /^([A-Za-z0-9].*?)-(?:\d+:)?\d[^-]*-[^-]+$/.exec(line)?.[1]
     return locked === undefined ? [] : [locked]

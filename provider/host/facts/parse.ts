@@ -11,6 +11,7 @@ import type {
   HostFacts,
   StorageFacts,
 } from "./types.ts"
+import { parseUnits } from "./units.ts"
 import { parseXen } from "./xen.ts"
 
 /** Turns the output of probe.sh into facts. Pure: the same text gives the same facts. */
@@ -25,7 +26,7 @@ export function parseFacts(host: string, mark: string, output: string): HostFact
     user: { name: identity.user ?? "", root: identity.uid === "0", sudo: identity.sudo === "yes" },
     hostname: identity.hostname ?? "",
     machineId: identity.machineid ?? "",
-    clock: Number(identity.clock),
+    clock: Number(sections.get("clock")),
     os: {
       id: release.ID ?? "",
       version: release.VERSION_ID ?? "",
@@ -69,47 +70,68 @@ function parseCpu(sections: Sections): CpuFacts {
   const flags = /^flags\s*:(.*)$/m.exec(cpu)?.[1]?.split(" ") ?? []
   const virtualisation = flags.includes("vmx") ? "vmx" : flags.includes("svm") ? "svm" : undefined
   return {
-    count: Number(/^count=(\d+)/m.exec(cpu)?.[1] ?? 0),
+    count: countOf(/^online=(.*)$/m.exec(cpu)?.[1]),
     model: /^model name\s*:\s*(.*)$/m.exec(cpu)?.[1] ?? "",
     ...(virtualisation === undefined ? {} : { virtualisation }),
   }
 }
 
+/** How many are in a list of the kernel's: "0-3,6". */
+function countOf(list = ""): number {
+  return list
+    .split(",")
+    .filter(range => range !== "")
+    .map(range => range.split("-").map(Number))
+    .reduce((sum, [first = 0, last = first]) => sum + last - first + 1, 0)
+}
+
 function parseBoot(sections: Sections, identity: Readonly<Record<string, string>>): BootFacts {
   const grub = parseGrub(sections)
-  const version = /\d+/.exec(identity.systemd_version ?? "")?.[0]
   return {
     firmware: identity.firmware === "uefi" ? "uefi" : "bios",
     loader: grub === undefined ? "other" : "grub",
     ...(grub === undefined ? {} : { grub }),
-    bootFree: free(sections.get("boot-space")),
+    bootFree: space(sections).boot.free,
     commandLine: (sections.get("cmdline") ?? "").trim(),
     init: identity.systemd === "running" ? "systemd" : "other",
-    ...(version === undefined ? {} : { systemdVersion: Number(version) }),
     bootId: identity.bootid ?? "",
     uptime: Number.parseFloat(identity.uptime ?? "0"),
   }
 }
 
-/** MiB of the fourth column of `df -P -m`. */
-function free(df = ""): number {
-  return Number(df.trim().split(/\s+/)[3] ?? 0)
+interface FileSystem {
+  readonly device: string
+  readonly type: string
+  /** MiB. */
+  readonly free: number
+}
+
+/** `df -P -T -m`: below the headings a line for each place that was asked for. */
+function space(sections: Sections): Record<"boot" | "records" | "grubenv", FileSystem> {
+  const [boot, records, grubenv] = lines(sections.get("space"))
+    .slice(1)
+    .map(line => {
+      const [device = "", type = "", , , free = "0"] = line.split(/\s+/)
+      return { device, type, free: Number(free) }
+    })
+  const unknown: FileSystem = { device: "", type: "", free: 0 }
+  return { boot: boot ?? unknown, records: records ?? unknown, grubenv: grubenv ?? unknown }
 }
 
 function parseGrub(sections: Sections): GrubFacts | undefined {
-  const text = sections.get("grub-menu")
-  if (text === undefined) return undefined
-  const menu = parseGrubMenu(text)
+  if (!sections.has("grub")) return undefined
+  const { config = "", directory = "", writable } = parseFields(sections.get("grub")!)
+  const menu = parseGrubMenu(sections.get(`file ${config}`) ?? "")
   const bls = named(sections, "file /boot/loader/entries/").map(([name, entry]) => parseBlsEntry(name, entry))
-  const [df = "", writable] = lines(sections.get("grub-filesystem"))
-  const problem = grubEnvironmentProblem(df, writable === "writable")
+  const { device, type } = space(sections).grubenv
+  const problem = grubEnvironmentProblem(device, type, writable === "yes")
   return {
     ...menu,
     entries: menu.bls ? [...bls, ...menu.entries] : menu.entries,
-    config: (sections.get("grub-config") ?? "").trim(),
-    directory: (sections.get("grub-directory") ?? "").trim(),
+    config,
+    directory,
     prefix: sections.has("tool grub2-mkconfig") ? "grub2" : "grub",
-    environment: parseGrubEnvironment(sections.get("grub-environment") ?? ""),
+    environment: parseGrubEnvironment(sections.get(`file ${directory}/grubenv`) ?? ""),
     environmentWritable: problem === undefined,
     ...(problem === undefined ? {} : { environmentProblem: problem }),
     defaults: Object.fromEntries(
@@ -152,7 +174,7 @@ function parseStorage(sections: Sections): StorageFacts {
       name: name!,
       size: Number(size),
     })),
-    recordsFree: free(sections.get("records-space")),
+    recordsFree: space(sections).records.free,
   }
 }
 
@@ -176,18 +198,4 @@ function parseGuards(sections: Sections): GuardFacts[] {
       },
     ]
   })
-}
-
-/** `systemctl show`: blocks of `Key=value`, an empty line between two units. */
-function parseUnits(text = ""): Record<string, { enabled: string; active: string }> {
-  return Object.fromEntries(
-    text
-      .split(/\n\s*\n/)
-      .map(block => parseFields(block))
-      .filter(({ Id }) => Id !== undefined)
-      .map(({ Id, UnitFileState, ActiveState }) => [
-        Id!,
-        { enabled: UnitFileState ?? "", active: ActiveState ?? "" },
-      ]),
-  )
 }

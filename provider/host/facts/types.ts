@@ -117,7 +117,6 @@ export interface BootFacts {
   /** The running kernel's own command line. */
   readonly commandLine: string
   readonly init: "systemd" | "other"
-  readonly systemdVersion?: number
   readonly bootId: string
   readonly uptime: number
 }

@@ -8,16 +8,8 @@ mkdir -p "$dir"
 echo "$2" >"$dir/token.new" && mv "$dir/token.new" "$dir/token"
 exec 9>"$dir/lock"
 flock -w 60 9 || { echo "another switch of this domain goes on" >&2; exit 1; }
-setsid sh -c "$0" switch run "$@" </dev/null >"$dir/log" 2>&1 &
-pid=$!
-exec 9>&-
-told() {
-  [ -s "$dir/phase" ] && read -r by phase way <"$dir/phase" && [ "$by" = "$1" ] || return 1
-  case $phase in switch*) return 1 ;; esac
-}
-until told "$2"; do
-  kill -0 "$pid" 2>/dev/null || told "$2" || { cat "$dir/log" >&2; exit 1; }
-  sleep 0.05
-done
+# Until it has told, or is dead: then nobody has the pipe any more.
+told=$(setsid sh -c "$0" switch run "$@" 3>&1 </dev/null >"$dir/log" 2>&1 &)
 cat "$dir/log" >&2
-echo "$phase $way"
+echo "$told"
+[ -n "$told" ]

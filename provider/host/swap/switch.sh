@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # The switch of a domain's address from its old ports to its new ones, on the host and by the host.
-#   run TOKEN TABLE DRAIN PLAN RULES BACK COMMIT   switch, and end the drain; detached from who asked for it
+#   run TOKEN TABLE DRAIN PLAN RULES BACK COMMIT   switch, tell it on descriptor 3, and end the drain; detached from who
+#                                                  asked for it, and who may be gone
 #   observe TABLE PLAN RULES                       note who opens connections, from now on
 #   settle SECONDS                                 wait for a switch under way; end or undo one that was cut off
 #   forget TABLE                                   take the observation away
@@ -20,10 +21,11 @@ mkdir -p "$dir"
 # A switch inherits the lock from launch.sh: there is no moment at which it goes on and nobody holds the lock.
 [ "$verb" = run ] || exec 9>"$dir/lock"
 
-write() { cat >"$dir/$1.new" && mv "$dir/$1.new" "$dir/$1"; }
-phase() { echo "$token $1 $way $unknown" | write phase; }
-# Hundredths of seconds since the boot: no clock that somebody sets.
-now() { read -r up _ </proc/uptime; echo "${up%.*}${up#*.}"; }
+# write FILE TEXT, all at once.
+write() { printf '%s\n' "$2" >"$dir/$1.new" && mv "$dir/$1.new" "$dir/$1"; }
+phase() { write phase "$token $1 $way $unknown"; }
+# Sets `now` to the hundredths of seconds since the boot: no clock that somebody sets.
+look_at_clock() { read -r up _ </proc/uptime; now=${up%.*}${up#*.}; }
 on() { [ -e "/sys/class/net/$1/brif/$2" ]; }
 # A sticky entry holds although both domains send with this MAC; ports that appear meanwhile follow it.
 pin() { bridge fdb replace "$1" dev "$2" master static sticky; }
@@ -49,7 +51,7 @@ hooks() {
   for port in "/sys/class/net/$bridge/brif/"*; do
     [ -e "$port" ] || continue
     port=${port##*/}
-    index=$(cat "/sys/class/net/$port/ifindex") || continue
+    read -r index <"/sys/class/net/$port/ifindex" || continue
     case $port in
     "$from") hook "p${n}_$index" ingress "$port" "goto old_$n" ;;
     "$to") hook "p${n}_$index" ingress "$port" "goto new_$n" ;;
@@ -76,7 +78,7 @@ join() {
   ip link set "$to" master "$bridge" && ip link set "$to" up || return
   # A bridge that speaks STP listens for a while before it forwards (state 3).
   tries=0
-  until [ "$(cat "/sys/class/net/$to/brport/state")" = 3 ]; do
+  until read -r state <"/sys/class/net/$to/brport/state" && [ "$state" = 3 ]; do
     tries=$((tries + 1))
     [ "$tries" -lt 600 ] || { echo "the port $to of $bridge does not forward after 60 s"; return 1; }
     sleep 0.1
@@ -117,13 +119,13 @@ finish_pair() {
 }
 commit() {
   unknown=
-  sh -eu "$dir/commit" 9>&- || unknown=uncommitted
+  sh -eu "$dir/commit" 3>&- 9>&- || unknown=uncommitted
 }
 
 switch() {
-  printf '%s' "$2" | write rules
-  printf '%s' "$3" | write commit
-  printf '%s' "$1" | present | write plan
+  write rules "$2"
+  write commit "$3"
+  printf '%s' "$1" | present >"$dir/plan.new" && mv "$dir/plan.new" "$dir/plan"
   phase switching
   if [ "$way" = drained ] && ! { pairs pin_old && pairs join && steer && pairs pin_new; }; then
     undo
@@ -141,16 +143,22 @@ present() {
     echo "$mac $bridge $from $to"
   done
 }
-way_of() { # PLAN
-  nobody=$(printf '%s' "$1" | present | grep -c ' - ')
-  if [ "$nobody" = "$(printf '%s' "$1" | grep -c .)" ]; then echo joined
-  elif [ "$nobody" = 0 ] && command -v nft >/dev/null && command -v bridge >/dev/null; then echo drained
-  else echo swapped; fi
+find_way() { # PLAN
+  nobody=yes everybody=yes
+  while read -r mac bridge from to; do
+    if on "$bridge" "$from"; then nobody=no; else everybody=no; fi
+  done <<PLAN
+${1%?}
+PLAN
+  way=swapped
+  if [ "$nobody" = yes ]; then way=joined
+  elif [ "$everybody" = yes ] && command -v nft >/dev/null && command -v bridge >/dev/null; then way=drained; fi
 }
 
 drain() {
-  end=$(($(now) + $1))
-  while [ "$(now)" -lt "$end" ]; do
+  look_at_clock
+  end=$((now + $1))
+  while look_at_clock && [ "$now" -lt "$end" ]; do
     sleep 0.1
     read -r latest <"$dir/token"
     [ "$latest" = "$token" ] || { give_way; return; }
@@ -184,17 +192,22 @@ case $verb in
 run)
   rules=$5
   if turned_round "$4"; then rules=$6; else settle; fi
-  token=$1 table=$2 way=$(way_of "$4")
-  echo "$table" | write table
+  token=$1 table=$2
+  find_way "$4"
+  write table "$table"
   switch "$4" "$rules" "$7" || exit 1
+  # Who asked may have gone.
+  trap '' PIPE
+  echo "draining $way $unknown" >&3
+  exec 3>&-
   [ "$way" != drained ] || drain "$3" || exit 0
   finish ;;
 observe)
   flock -w 60 9 || exit 75
   settle
   table=$1 plan=observed
-  printf '%s' "$2" | write observed
-  printf '%s' "$3" | write rules
+  write observed "${2%?}"
+  write rules "$3"
   steer ;;
 settle)
   flock -w "$1" 9 || exit 75

@@ -1,13 +1,24 @@
-import { mkdtemp, rm } from "node:fs/promises"
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { Agent } from "node:http"
+import { createServer, type Server, type Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { createInterface } from "node:readline"
+import { setTimeout as sleep } from "node:timers/promises"
 import type { Properties } from "../../../provider/rpc/value.ts"
 import { type TestMachine, xenMachine } from "../../helpers/lab.ts"
 import { type Made, ProviderUnderTest } from "../../helpers/provider.ts"
 import { make } from "../../unikernels/support/build.ts"
+import { once } from "../../unikernels/support/requests.ts"
 
 export const address = "10.0.2.20"
 export const urn = "urn:pulumi:s::p::xen:index:Domain::www"
+
+/** dom0's own address, and the port there of an sshd that asks the test before it does anything. */
+const watched = { address: "10.0.2.15", to: 2222 }
+
+/** What requests came to: why some failed, milliseconds of the slowest, and how many there were. */
+export type Load = { readonly failed: readonly string[]; readonly slowest: number; readonly count: number }
 
 /** A machine of the lab that runs Xen, the provider, and hello as the domain `www`. */
 export class RealXen implements AsyncDisposable {
@@ -15,6 +26,7 @@ export class RealXen implements AsyncDisposable {
   readonly provider: ProviderUnderTest
   readonly #folder: string
   readonly #kernels = new Map<string, string>()
+  #state: Made | undefined
 
   private constructor(machine: TestMachine, provider: ProviderUnderTest, folder: string) {
     this.machine = machine
@@ -24,7 +36,10 @@ export class RealXen implements AsyncDisposable {
 
   static async start(): Promise<RealXen> {
     const folder = await mkdtemp(join(tmpdir(), "real-xen-"))
-    const machine = await xenMachine({ forwards: [{ address, to: 80 }] })
+    const machine = await xenMachine({ forwards: [{ address, to: 80 }, watched] })
+    // Emulated, a dom0 of two CPUs takes twice as long to start a process: the two wait for each other at every change of
+    // a page table.
+    await machine.run("xl vcpu-set 0 1")
     return new RealXen(machine, await ProviderUnderTest.start(), folder)
   }
 
@@ -46,6 +61,24 @@ export class RealXen implements AsyncDisposable {
     return path
   }
 
+  /** `pulumi up`: creates `www`, or brings it to what is given. */
+  async deploy(given: Properties): Promise<Made> {
+    this.#state = await (this.#state
+      ? this.provider.update(urn, this.#state, given)
+      : this.provider.create(urn, given))
+    return this.#state
+  }
+
+  /** How `www` was left by what was done last. */
+  get state(): Made {
+    if (this.#state === undefined) throw new Error("www has not been deployed yet.")
+    return this.#state
+  }
+
+  set state(state: Made) {
+    this.#state = state
+  }
+
   /** The inputs of `www`, which shows `version`; hello itself is of version 1.0.0. */
   async given(version: string, more: Properties = {}, ...args: string[]): Promise<Properties> {
     return {
@@ -57,8 +90,8 @@ export class RealXen implements AsyncDisposable {
       gateways: ["10.0.2.2"],
       arguments: [`--ipv4=${address}/24`, "--ipv4-gateway=10.0.2.2", `--version-text=${version}`, ...args],
       health: { http: { path: "/health" }, settle: 0, timeout: 120 },
-      drain: 2,
-      probation: 2,
+      drain: 1,
+      probation: 1,
       ...more,
     }
   }
@@ -68,13 +101,63 @@ export class RealXen implements AsyncDisposable {
     return `http://127.0.0.1:${this.machine.forward(address, 80)}`
   }
 
+  /**
+   * Requests from outside the machine, eight at a time, each on a connection of its own, until told to stop. Each of the
+   * eight rests for `pause` milliseconds between two, which leaves an emulated machine time for its other work; what is
+   * missing to `least` at the end comes without a rest.
+   */
+  requests(least: number, pause = 1200): { stop: () => Promise<Load> } {
+    const total = { failed: [] as string[], slowest: 0, count: 0 }
+    const agent = new Agent({ keepAlive: false })
+    let going = true
+    const worker = async () => {
+      while (going || total.count < least) {
+        total.count++
+        const began = performance.now()
+        await once(`${this.url}/health`, agent).catch((error: Error) => total.failed.push(error.message))
+        total.slowest = Math.max(total.slowest, performance.now() - began)
+        if (going) await sleep(pause)
+      }
+    }
+    const done = Promise.all(Array.from({ length: 8 }, worker))
+    return {
+      stop: async () => {
+        going = false
+        await done
+        return total
+      },
+    }
+  }
+
   async fetch(path = "/"): Promise<string> {
     const answer = await fetch(`${this.url}${path}`, { signal: AbortSignal.timeout(60_000) })
     return await answer.text()
   }
 
-  async version(): Promise<string | undefined> {
-    return /^version: (.*)$/m.exec(await this.fetch())?.[1]
+  /** What version answers. */
+  async version(): Promise<string> {
+    const answer = await this.fetch()
+    const version = /^version: (.*)$/m.exec(answer)?.[1]
+    if (version === undefined) throw new Error(`It answers without its version: ${answer}`)
+    return version
+  }
+
+  /** Waits a minute and more until the domain answers with a version. */
+  async serves(version: string): Promise<boolean> {
+    for (let tries = 0; tries < 120; tries++) {
+      if ((await this.version().catch(() => undefined)) === version) return true
+      await sleep(500)
+    }
+    return false
+  }
+
+  /** Names of the domains beside dom0. */
+  async domains(): Promise<string[]> {
+    const lines = (await this.machine.run("xl list | sed 1,2d")).trim().split("\n")
+    return lines
+      .map(line => line.split(/\s+/)[0] ?? "")
+      .filter(Boolean)
+      .sort()
   }
 
   async uuid(): Promise<string> {
@@ -90,14 +173,88 @@ export class RealXen implements AsyncDisposable {
     return { ports: Number(ports), leftOvers }
   }
 
-  refresh = async (state: Made): Promise<Made> => ({
-    ...state,
-    ...(await this.provider.client.read(urn, state.id, state)),
-  })
+  /** What `pulumi import` reads of a domain. */
+  async imported(name: string): Promise<Made> {
+    const { host, user, port, privateKeyPath, hostKey } = this.connection
+    const knownHosts = join(this.#folder, "known_hosts")
+    await writeFile(knownHosts, `[${host}]:${port} ${hostKey}\n`)
+    await this.provider.client.configure({ privateKeyPath, knownHosts: [knownHosts] })
+    return await this.provider.client.read(urn, `ssh://${user}@${host}:${port}/domains/${name}`)
+  }
+
+  /** What `pulumi refresh` makes of the state. */
+  async refresh(): Promise<Made> {
+    return { ...this.state, ...(await this.provider.client.read(urn, this.state.id, this.state)) }
+  }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.provider[Symbol.asyncDispose]()
     await this.machine[Symbol.asyncDispose]()
     await rm(this.#folder, { recursive: true, force: true })
+  }
+}
+
+/** In dom0: tells the test of each operation, and does it when the test lets it; port 10.0.2.2 is this machine's loopback. */
+const gatekeeper = (port: number) => `#!/bin/bash
+exec 3<>/dev/tcp/10.0.2.2/${port} || exit 255
+echo begin >&3
+read -r verdict <&3
+[ "$verdict" = go ] || exit 255
+bash -c "$SSH_ORIGINAL_COMMAND" 3>&-
+code=$?
+echo end >&3
+read -r verdict <&3
+exit $code
+`
+
+/**
+ * An sshd in dom0 whose every command waits for the test: each is a boundary. `strike` is called with its number, before
+ * it is done; what it returns (if anything) is called when it is done. `false`: it is not done at all.
+ */
+export class Boundaries implements AsyncDisposable {
+  readonly connection: RealXen["connection"]
+  strike: (number: number) => boolean | (() => void) = () => true
+  count = 0
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+
+  private constructor(connection: RealXen["connection"], server: Server) {
+    this.connection = connection
+    this.#server = server
+  }
+
+  static async start({ machine, connection }: RealXen): Promise<Boundaries> {
+    const server = createServer()
+    await new Promise<void>(listening => server.listen(0, "127.0.0.1", listening))
+    const { port } = server.address() as { port: number }
+    await machine.run(
+      `cat >/usr/local/sbin/gatekeeper <<'END'\n${gatekeeper(port)}END\nchmod 755 /usr/local/sbin/gatekeeper\n` +
+        `/usr/sbin/sshd -p ${watched.to} -o ForceCommand=/usr/local/sbin/gatekeeper -o PidFile=/run/watched.pid`,
+    )
+    const watchedPort = machine.forward(watched.address, watched.to)
+    const boundaries = new Boundaries({ ...connection, port: watchedPort }, server)
+    server.on("connection", socket => boundaries.#hear(socket))
+    return boundaries
+  }
+
+  #hear(socket: Socket): void {
+    this.#sockets.add(socket)
+    let then: () => void = () => {}
+    socket.on("error", () => {}).on("close", () => this.#sockets.delete(socket))
+    createInterface(socket).on("line", line => {
+      if (line === "end") {
+        then()
+        socket.end("go\n")
+        return
+      }
+      const verdict = this.strike(++this.count)
+      if (typeof verdict === "function") then = verdict
+      socket.write(verdict === false ? "no\n" : "go\n")
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy()
+    this.#server.close()
   }
 }

@@ -51,7 +51,6 @@ const BARE: HostFacts = {
     bootFree: 4000,
     commandLine: "BOOT_IMAGE=/boot/vmlinuz-6.1.0-42-amd64 ro quiet",
     init: "systemd",
-    systemdVersion: 252,
     bootId: "11111111-1111-4111-8111-111111111111",
     uptime: 100,
   },

@@ -1,0 +1,56 @@
+import test, { type ExecutionContext } from "ava"
+import type { Properties } from "../../provider/rpc/value.ts"
+import { failureOf } from "../helpers/provider.ts"
+import { RealXen, urn } from "./support/realXen.ts"
+
+let xen: RealXen
+
+test.before(async t => {
+  t.timeout(1_500_000)
+  xen = await RealXen.start()
+  await xen.deploy(await xen.given("good"))
+})
+test.after.always(() => xen?.[Symbol.asyncDispose]())
+test.beforeEach(t => t.timeout(1_200_000))
+
+/** Lets an update fail. What it leaves is what was there before. @returns what it says */
+async function refused(t: ExecutionContext, given: Properties, meanwhile = async () => {}): Promise<string> {
+  const uuid = await xen.uuid()
+  const updating = failureOf(xen.provider.update(urn, xen.state, given))
+  await Promise.race([meanwhile(), updating])
+  const { says } = await updating
+  t.is(await xen.version(), "good")
+  t.is(await xen.uuid(), uuid)
+  t.deepEqual(await xen.domains(), ["www"])
+  t.deepEqual(await xen.network(), { ports: 1, leftOvers: "" })
+  return says
+}
+
+const bad: [how: string, says: RegExp][] = [
+  ["exit", /it is (gone|shut down) \(poweroff\).*fail: exit/s],
+  ["crash", /it is (gone|crashed|shut down) \(crash\).*fail: crash/s],
+  ["hang", /no answer.*fail: hang/s],
+  ["mute", /no answer.*fail: mute/s],
+]
+for (const [how, says] of bad) {
+  test.serial(
+    `--fail=${how}: it never gets the address, the old one serves on, and the error shows its console`,
+    async t => {
+      const health = { http: { path: "/health" }, settle: 0, timeout: 15 }
+      const load = xen.requests(80, 5000)
+      t.regex(await refused(t, await xen.given("bad", { health }, `--fail=${how}`)), says)
+      t.deepEqual((await load.stop()).failed, [])
+    },
+  )
+}
+
+test.serial("a version that fails in production within its probation is put back by itself", async t => {
+  const before = xen.provider.engine.lines.length
+  const onProbation = () =>
+    xen.provider.engine.lines.slice(before).some(({ message }) => /on probation/.test(message))
+  const says = await refused(t, await xen.given("dies", { probation: 120, drain: 5 }), async () => {
+    while (!onProbation()) await new Promise(done => setTimeout(done, 200))
+    await xen.machine.run("xl pause www")
+  })
+  t.regex(says, /not healthy in production.*it is paused/s)
+})
