@@ -110,12 +110,13 @@ fi
 
 # --- packages --------------------------------------------------------------------------------------------
 dpkg=/var/lib/dpkg/status
+rpms=
 section package-tools
 for one in apt-get dnf5 dnf yum zypper dpkg rpm; do have "$one" && say "$one"; done
 [ -s "$dpkg" ] && say dpkg-database
 for one in /var/lib/rpm/rpmdb.sqlite /var/lib/rpm/Packages /var/lib/rpm/Packages.db /usr/lib/sysimage/rpm/rpmdb.sqlite \
   /usr/lib/sysimage/rpm/Packages.db /usr/lib/sysimage/rpm/Packages; do
-  [ -s "$one" ] && say rpm-database && break
+  [ -s "$one" ] && say rpm-database && rpms=yes && break
 done
 xen_rpms='xen xen-hypervisor xen-runtime xen-tools xen-libs'
 apt_policy() { # PACKAGE…
@@ -158,7 +159,8 @@ if [ -s "$dpkg" ] && have dpkg-query; then
   ask dpkg dpkg_packages "$@"
   [ "$depth" = full ] && have apt-cache && ask apt-policy apt_policy "$@"
 fi
-if have rpm && ! [ -s "$dpkg" ]; then
+# Either may have a database on a host that belongs to the other.
+if have rpm && { [ "$rpms" ] || ! [ -s "$dpkg" ]; }; then
   section rpm-broken
   rpm -q rpm >/dev/null 2>&1 || { rpm -qa 2>&1 >/dev/null | grep -q . && say "the RPM database"; }
   # Looking at all packages takes a second; a run that was cut off has left its mark.

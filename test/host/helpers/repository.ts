@@ -56,8 +56,8 @@ rm -f /etc/apt/sources.list /etc/apt/sources.list.d/*
 `
 
 const RPM = `${KEY}
-# An rpm host: no dpkg, and os-release of the family.
-rm -rf /var/lib/dpkg /etc/os-release
+# An rpm host by os-release; dpkg is a guest on it, as it may be on Fedora.
+rm /etc/os-release
 printf 'ID=%s\\nID_LIKE="%s"\\nVERSION_ID=9\\nPRETTY_NAME="Test 9"\\n' $FAMILY $FAMILY > /etc/os-release
 cp /etc/os-release /usr/lib/os-release
 # Debian's rpm keeps its database in root's home, where zypper does not look for it.
