@@ -34,3 +34,35 @@ for (const [what, menu, number] of MENUS)
     t.is(await environment(), "fallback=3 1\n")
     await rm(directory, { recursive: true })
   })
+
+const ROOT = "9b80130a-36a4-4025-81a8-4af62030690b"
+const xenEntry = (id: string) =>
+  `menuentry 'Linux, with Xen' --class xen $menuentry_id_option '${id}-${ROOT}' {\n\tmultiboot2 /xen\n}\n`
+const XENS: readonly [what: string, menu: string, id: string][] = [
+  [
+    "Debian's",
+    `${debian}${older}${xenEntry("xen-gnulinux-simple")}submenu 'More' {\n\t${xenEntry("xen-gnulinux-6.1-advanced")}}\n`,
+    "xen-gnulinux-simple",
+  ],
+  [
+    "EL's, which has no submenus",
+    debian +
+      xenEntry("xen-gnulinux-6.1-recovery") +
+      xenEntry("xen-gnulinux-6.1-advanced") +
+      xenEntry("xen-gnulinux-5.14-advanced"),
+    "xen-gnulinux-6.1-advanced",
+  ],
+]
+for (const [what, menu, id] of XENS)
+  test(`Xen's entry is found in the menu: ${what}`, async t => {
+    const directory = await mkdtemp(join(tmpdir(), "grub-"))
+    const config = join(directory, "grub.cfg")
+    await writeFile(config, menu)
+    const { bootXenOnce } = grubOf({ ...hostFacts().boot.grub!, config, directory })
+    const [shell = "", option = "", script = "", ...words] = bootXenOnce
+    t.is(
+      await must([shell, option, script.replace("grub-reboot", "echo"), ...words.slice(0, 2), "once"]),
+      `once ${id}-${ROOT}\n`,
+    )
+    await rm(directory, { recursive: true })
+  })

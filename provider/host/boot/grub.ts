@@ -39,9 +39,10 @@ export function grubOf(facts: GrubFacts): Grub {
   const onDebian = prefix === "grub"
   const environment = [`${prefix}-editenv`, `${directory}/grubenv`]
   const at = `--boot-directory=${directory.replace(/\/[^/]+$/, "")}`
-  // The id is read from the menu as it is then: it exists only after the menu was written with Xen in it.
+  // The id is read from the menu as it is then: it exists only after the menu was written with Xen in it. Without submenus,
+  // as EL has it, there is no entry called simple, and the first of all versions is the newest.
   const withXenEntry = (then: string) => {
-    const id = `sed -n "s/^menuentry .*menuentry_id_option '\\(xen-gnulinux-simple-[^']*\\)'.*/\\1/p" "$1" | head -n 1`
+    const id = `sed -n "/-recovery-/d; s/^menuentry .*menuentry_id_option '\\(xen-gnulinux-[^']*\\)'.*/\\1/p" "$1" | head -n 1`
     const script = `entry=$(${id}); [ -n "$entry" ] || { echo "the menu $1 has no Xen entry" >&2; exit 1; }; ${then} "$2" "$entry"`
     return ["sh", "-c", script, "sh", config, at]
   }
