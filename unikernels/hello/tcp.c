@@ -78,15 +78,9 @@ static void open(const struct peer *peer, const struct header *header, uint16_t 
         if (at->state != OPEN && (!c || at->expires < c->expires)) c = at;
     if (!c) return; /* the peer will ask again */
     struct { uint32_t address, port; } about = {peer->address, header->from};
-    forget(c);
-    c->state = HALF_OPEN;
-    c->peer = *peer;
-    c->port = header->from;
-    c->mss = mss;
-    c->expected = header->seq + 1;
-    c->unacked = c->next = net_random(&about, sizeof about) + (uint32_t)(clock_now() / 4000); /* RFC 6528 */
-    c->timeout = FIRST_TIMEOUT;
-    c->resend_at = NEVER;
+    uint32_t first = net_random(&about, sizeof about) + (uint32_t)(clock_now() / 4000); /* RFC 6528 */
+    *c = (struct tcp){.state = HALF_OPEN, .peer = *peer, .port = header->from, .mss = mss, .expected = header->seq + 1,
+                      .unacked = first, .next = first, .timeout = FIRST_TIMEOUT, .resend_at = NEVER};
     keep(c);
     push(c);
 }

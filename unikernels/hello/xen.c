@@ -14,13 +14,11 @@ static shared_info_t *const shared_info = (shared_info_t *)0xC0000000;
 static grant_entry_v1_t *const grants = (grant_entry_v1_t *)0xC0001000;
 enum { GRANT_FRAMES = 2 };
 
-/* Arguments in rdi, rsi, rdx; the hypercall's number selects its stub. Xen may change the registers beyond them. */
+/* Two arguments in rdi and rsi; the hypercall's number selects its stub. Xen may change the registers beyond them. */
 static long hypercall(unsigned number, long a, const void *b) {
-    long result, c = 0;
-    __asm__ volatile("call *%[stub]"
-                     : "=a"(result), "+D"(a), "+S"(b), "+d"(c)
-                     : [stub] "r"(hypercall_page + 32 * number)
-                     : "memory", "rcx", "r8", "r9", "r10", "r11");
+    long result;
+    __asm__ volatile("call *%[stub]" : "=a"(result), "+D"(a), "+S"(b) : [stub] "r"(hypercall_page + 32 * number)
+                     : "memory", "rcx", "rdx", "r8", "r9", "r10", "r11");
     return result;
 }
 
