@@ -5,8 +5,8 @@
 #include "hello.h"
 
 #define CONNECTIONS 256
-#define IDLE (60 * SECOND)       /* without a byte either way */
-#define LINGER (10 * SECOND)     /* half-open, or closed by one side */
+#define IDLE (60 * SECOND)       /* without progress; a half-open one too, whose client is as patient after a bad start */
+#define LINGER (10 * SECOND)     /* for the peer's FIN, when ours is acknowledged */
 #define FIRST_TIMEOUT (1 * SECOND)
 #define MIN_TIMEOUT (200 * MS)   /* as Linux; RFC 6298's one second is for clocks of 1988 */
 #define MAX_TIMEOUT (8 * SECOND)
@@ -23,7 +23,7 @@ static uint64_t min(uint64_t a, uint64_t b) { return a < b ? a : b; }
 static uint64_t max(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
 static uint16_t receive_window(const struct tcp *c) { return (uint16_t)(BUFFER - c->in_size); }
-static void keep(struct tcp *c) { c->expires = clock_now() + (c->closing || c->state != OPEN ? LINGER : IDLE); }
+static void keep(struct tcp *c) { c->expires = clock_now() + (c->state == FINISHED ? LINGER : IDLE); }
 static void forget(struct tcp *c) { memset(c, 0, offsetof(struct tcp, in)); }
 
 static void send(const struct peer *to, struct header fields, const void *data, size_t size) {
