@@ -1,7 +1,8 @@
+import { Secret } from "../secret.ts"
 import type { Connection } from "../ssh/index.ts"
+import { replaceFile } from "./files.ts"
 import { guarded, restartHost } from "./guard/guarded.ts"
-import { atomicWrite } from "./records.ts"
-import type { Action, Plan, RunAction, Step } from "./step.ts"
+import type { Action, Plan, RunAction, Step, WriteAction } from "./step.ts"
 
 export interface ApplyOptions {
   /**
@@ -97,7 +98,7 @@ async function act(
       await connection.run(action.command, { ...runOptions(action), ...abort, onLine: reader(step, status) })
       return
     case "write":
-      await connection.run(atomicWrite(action.path, action.mode ?? 0o644), {
+      await connection.run(replaceFile(action.path, action.mode ?? 0o644, sizeOf(action)), {
         stdin: action.content,
         ...abort,
       })
@@ -108,6 +109,10 @@ async function act(
     case "upload":
       await connection.upload(action.source, action.path, { sha256: action.sha256, ...abort })
   }
+}
+
+function sizeOf({ content }: WriteAction): number {
+  return Buffer.byteLength(content instanceof Secret ? content.reveal() : content)
 }
 
 function runOptions({ env, stdin, expect, timeout = 600_000 }: RunAction) {

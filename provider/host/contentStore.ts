@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto"
 import type { Command } from "../ssh/command.ts"
+import { FILES_SH } from "./files.ts"
 import { RECORDS } from "./records.ts"
 
 /** What a host keeps under its own SHA-256. */
@@ -37,7 +38,7 @@ function ownerMark(collection: Collection, digest: string, urn: string): string 
 
 /** Writes the URN into the mark, aside and renamed, so that a person can read whose file it is. */
 export function claimContent(collection: Collection, digest: string, urn: string): Command {
-  const script = 'mkdir -p -- "${1%/*}" && printf "%s\\n" "$2" > "$1.new" && mv -f -- "$1.new" "$1"'
+  const script = `${FILES_SH}printf '%s\\n' "$2" | replace "$1" 644`
   return ["sh", "-c", script, "sh", ownerMark(collection, digest, urn), urn]
 }
 

@@ -1,4 +1,3 @@
-import type { Command } from "../ssh/command.ts"
 import { type Action, remove, write } from "./step.ts"
 
 /** Where everything is kept that this program must remember on a host. */
@@ -34,22 +33,4 @@ export function writeRecord(name: string, content: object): Action {
 
 export function removeRecord(name: string): Action {
   return remove(recordPath(name))
-}
-
-/**
- * Writes a file aside, fsyncs it and its directory, and renames it: nobody ever reads half of it. Content on stdin. Aside
- * is a hidden backup file: that is what no program takes for its configuration when it is left behind.
- */
-export function atomicWrite(path: string, mode: number): Command {
-  const script = [
-    "set -e",
-    'mkdir -p "$(dirname "$1")"',
-    'new=$(dirname "$1")/.$(basename "$1").pulumi-xen~',
-    'umask 077 && cat >"$new"',
-    'chmod "$2" "$new"',
-    'sync "$new" 2>/dev/null || sync',
-    'mv -f "$new" "$1"',
-    'sync "$(dirname "$1")" 2>/dev/null || sync',
-  ].join("\n")
-  return ["sh", "-c", script, "sh", path, mode.toString(8)]
 }

@@ -2,11 +2,15 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { bareMachine } from "../../test/helpers/lab.ts"
+import { helloRow } from "./lab/hello.ts"
 import { median, type Row, timed } from "./row.ts"
 
 const ROUNDS = 5
 
-/** How long a bare machine takes to answer over ssh: from nothing, from the cached disk, from the snapshot. */
+/**
+ * How long a bare machine takes to answer over ssh: from nothing, from the cached disk, from the snapshot; and how
+ * long hello takes to answer on one that runs Xen.
+ */
 export async function bench(): Promise<Row[]> {
   const once = (boot: boolean) => async () => {
     await using _ = await bareMachine("debian", { boot })
@@ -37,6 +41,7 @@ export async function bench(): Promise<Row[]> {
       ...row("ssh from the snapshot, beside a boot from the cached disk", median(restores)),
       goal: "seconds",
     },
+    await helloRow(),
   ]
 }
 

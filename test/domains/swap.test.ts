@@ -47,7 +47,7 @@ test.serial(
 
 test.serial("a unikernel that restarts by itself comes back with its name, on its own bridge", async t => {
   const version = await xen.version()
-  await xen.machine.run("xl reboot -F www")
+  await xen.machine.run("xl reboot -F -w www")
   t.true(await xen.serves(version))
   t.deepEqual(await xen.domains(), ["www"])
   t.is((await xen.network()).ports, 1)

@@ -54,3 +54,11 @@ test.serial("a version that fails in production within its probation is put back
   })
   t.regex(says, /not healthy in production.*it is paused/s)
 })
+
+test.serial("recreate: a version that fails is replaced by the one before it", async t => {
+  const given = await xen.given("bad", { strategy: "recreate" }, "--fail=exit")
+  const { says } = await failureOf(xen.provider.update(urn, xen.state, given))
+  t.regex(says, /fail: exit.*serves as before/s)
+  t.true(await xen.serves("good"))
+  t.deepEqual(await xen.domains(), ["www"])
+})

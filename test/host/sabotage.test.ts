@@ -204,7 +204,9 @@ for (const setting of settings.filter(name => name.endsWith("static")))
         "cd /etc && find network systemd/network NetworkManager -type f | sort",
       ]
       const { stdout: files } = await host.inside(configuration)
-      const guard = await arm(connection, planned(before))
+      // Time enough for a busy machine: the restart takes the change back, and not the clock.
+      const [step] = planBridge(before, { ...WANTED, window: 60 })
+      const guard = await arm(connection, step!)
       await host.inside(["sh", "-c", "cat >/usr/local/bin/sync && chmod +x /usr/local/bin/sync"], STUCK)
       await launch(connection, guard)
       await host.inside(["timeout", "60", "sh", "-c", "until [ -e /run/writing ]; do sleep 0.1; done"])

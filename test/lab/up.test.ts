@@ -1,9 +1,11 @@
 import { execFile, spawn } from "node:child_process"
 import { once } from "node:events"
+import { existsSync } from "node:fs"
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import test from "ava"
 import { labHost, labHosts } from "../../hosts/lab.ts"
 import { bareImage, snapshot } from "../../scripts/lab/image.ts"
@@ -18,13 +20,16 @@ const other = `${name}-other`
 
 type Ended = { code: number; stdout: string; stderr: string }
 
-const lab = (...args: string[]) =>
+const program = join(import.meta.dirname, "../../scripts/lab.ts")
+
+const execute = (file: string, args: string[]) =>
   new Promise<Ended>(resolve => {
-    const program = join(import.meta.dirname, "../../scripts/lab.ts")
-    execFile(process.execPath, [program, ...args], (error, stdout, stderr) =>
+    execFile(file, args, (error, stdout, stderr) =>
       resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
     )
   })
+
+const lab = (...args: string[]) => execute(process.execPath, [program, ...args])
 
 const onMachine = async (script: string) => runScript("test", (await enter(name)).door, script)
 
@@ -140,7 +145,6 @@ test.serial("`lab ssh -- COMMAND` runs it and ends with its exit code", async t 
 })
 
 test.serial("`lab console` is the serial line", async t => {
-  const program = join(import.meta.dirname, "../../scripts/lab.ts")
   const child = spawn(process.execPath, [program, "console", "--name", name], {
     stdio: ["pipe", "pipe", "ignore"],
   })
@@ -249,6 +253,52 @@ test.serial("a forward leads to an address of the guest's own network", async t 
   await runScript("serve", door, serve)
   t.is(await (await fetch(`http://127.0.0.1:${port}/`)).text(), "yes")
   t.deepEqual(labHost(other).forwards, [{ port, address: "10.0.2.20", to: 80 }])
+})
+
+test.serial("a `lab up` killed with kill -9 after QEMU's start is made good by the next one", async t => {
+  await lab("down", "--remove", "--name", other)
+  const child = spawn(process.execPath, [program, "up", "--name", other], { stdio: "ignore" })
+  const pidFile = join(labsDirectory(), other, "qemu.pid")
+  const started = async () => Number(await readFile(pidFile, "utf8").catch(() => "0"))
+  while ((await started()) === 0) await sleep(20)
+  child.kill("SIGKILL")
+  const halfMade = await started()
+  t.is(labHosts()[other], undefined)
+  const { code, stdout, stderr } = await lab("up", "--name", other)
+  t.is(code, 0, stderr)
+  t.regex(stdout, / is up: /)
+  t.false(existsSync(`/proc/${halfMade}`))
+  t.is((await lab("ssh", "--name", other, "--", "echo yes")).stdout, "yes\n")
+})
+
+test.serial("without root's rights `up`, `ssh`, `reset` and `down` do the same", async t => {
+  await lab("down", "--remove", "--name", other)
+  // A user who owns the same cache and has no capability: alone in a user name space, and not root there.
+  const user = ["--user", "--map-user=65534", "--map-group=65534"]
+  const script = `
+    id -un
+    for step in up reset "down --remove"; do
+      "$1" "$2" $step --name "$3"
+      [ "$step" = "down --remove" ] || "$1" "$2" ssh --name "$3" -- id -un
+    done`
+  const words = [process.execPath, program, other]
+  const { code, stdout, stderr } = await execute("unshare", [...user, "sh", "-euc", script, "sh", ...words])
+  t.is(code, 0, stderr)
+  t.deepEqual(
+    stdout
+      .trim()
+      .split("\n")
+      .map(line => line.replace(/: .*/, "")),
+    [
+      "nobody",
+      `The lab ${other} is up`,
+      "root",
+      `The lab ${other} is bare again`,
+      "root",
+      `The lab ${other} is removed.`,
+    ],
+  )
+  t.is(labHosts()[other], undefined)
 })
 
 /** OpenSSH's own client with nothing but what the inventory has. */

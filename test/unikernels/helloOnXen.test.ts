@@ -5,6 +5,7 @@ import test from "ava"
 import { type TestMachine, xenMachine } from "../helpers/lab.ts"
 import { make, newFolder, removeFolder } from "./support/build.ts"
 import { consoleOf, create, put, start, stateOf, waitFor } from "./support/domains.ts"
+import { grubDisk } from "./support/grubDisk.ts"
 import { load } from "./support/requests.ts"
 
 const address = "10.0.2.20"
@@ -120,4 +121,20 @@ test.serial("it does not serve before --start-delay is over, and serves then", a
   await waitFor(machine, health)
   const waited = (await uptime()) - begun
   t.true(waited >= 20, `${waited} s`)
+})
+
+test.serial("the same file boots as an HVM guest from a GRUB disk", async t => {
+  await put(machine, await grubDisk(folder, join(folder, "hello.xen"), fixed), "/root/grub.img")
+  const config = [
+    `name = '${name}'`,
+    "type = 'hvm'",
+    "memory = 64",
+    "disk = [ '/root/grub.img,raw,hda,rw' ]",
+    `vif = [ 'bridge=xenbr0,mac=${mac},type=vif' ]`,
+    "vnc = 0",
+  ]
+  await machine.run(`cat > /root/hvm.cfg <<'END'\n${config.join("\n")}\nEND`)
+  await start(machine, "hvm.cfg")
+  await waitFor(machine, health, 300)
+  t.regex(await consoleOf(machine, name), /boot: multiboot \(HVM\)/)
 })

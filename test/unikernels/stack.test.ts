@@ -223,6 +223,17 @@ test("a SYN that is repeated gets the same answer", async t => {
   t.deepEqual([first!.seq, first!.ack], [again!.seq, again!.ack])
 })
 
+test("a handshake whose end and first request are lost for half a minute is not forgotten", async t => {
+  const replay = start(t)
+  const c = new Client(replay, 40000)
+  await c.send({ flags: SYN, ack: 0 })
+  c.seq++
+  const again = await c.wait(30 * seconds)
+  t.true(again.length >= 4 && again.every(segment => segment.flags === (SYN | ACK)))
+  await c.write(get)
+  t.regex(c.received, /ok\n$/)
+})
+
 test("a client may use a port again at once after a close", async t => {
   const { replay, client: c } = await client(t)
   await c.write("GET /health HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")

@@ -1,10 +1,10 @@
 /* Arguments as MirageOS writes them: `--key=value` or `--key value`, words may be quoted with ' or ", and \ takes the
  * next character as it is. Words before the first option (the file name that a boot loader puts there) are passed over. */
-#include "options.h"
-#include <stdio.h>
-#include <string.h>
+#include "hello.h"
 
 struct options options = {.name = NAME, .version_text = VERSION, .fail = ""};
+
+bool is(const char *text, const char *word) { return strcmp(text, word) == 0; }
 
 /* Cuts the next word off the line, its quotes removed; NULL at the end. */
 static char *next_word(char **line) {
@@ -45,13 +45,13 @@ static bool ipv4(const char *text, uint32_t *address, uint32_t *mask) {
 }
 
 static bool take(const char *key, const char *value) {
-    if (strcmp(key, "--ipv4") == 0) return ipv4(value, &options.address, &options.mask);
-    if (strcmp(key, "--ipv4-gateway") == 0) return ipv4(value, &options.gateway, NULL);
-    if (strcmp(key, "--start-delay") == 0) return number(&value, 10, 86400000, &options.start_delay) && *value == 0;
-    if (strcmp(key, "--version-text") == 0) return options.version_text = value, strlen(value) < 64;
-    if (strcmp(key, "--fail") != 0) return false;
+    if (is(key, "--ipv4")) return ipv4(value, &options.address, &options.mask);
+    if (is(key, "--ipv4-gateway")) return ipv4(value, &options.gateway, NULL);
+    if (is(key, "--start-delay")) return number(&value, 10, 86400000, &options.start_delay) && *value == 0;
+    if (is(key, "--version-text")) return options.version_text = value, strlen(value) < 64;
+    if (!is(key, "--fail")) return false;
     options.fail = value;
-    return strcmp(value, "exit") == 0 || strcmp(value, "crash") == 0 || strcmp(value, "hang") == 0 || strcmp(value, "mute") == 0;
+    return is(value, "exit") || is(value, "crash") || is(value, "hang") || is(value, "mute");
 }
 
 const char *options_parse(char *line) {

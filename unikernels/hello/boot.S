@@ -1,57 +1,46 @@
-/* Two ways in, one way on: Xen's PVH loader finds the address in an ELF note, GRUB finds the
- * multiboot1 header and uses the ELF entry. Both arrive in 32-bit protected mode, paging off,
- * with the address of their boot record in %ebx. Sources: Xen docs/misc/pvh.pandoc; Multiboot 0.6.96.
+/* One way in for two loaders: Xen's PVH loader finds `entry` in an ELF note, GRUB finds the multiboot1 header and uses
+ * the ELF entry. Both arrive in 32-bit protected mode, paging off, with the address of their boot record in %ebx; a
+ * multiboot loader leaves its magic number in %eax. Sources: Xen docs/misc/pvh.pandoc; Multiboot 0.6.96.
  */
 #include <xen/elfnote.h>
-        .file "boot.S"                        /* else the symbol table would hold the name of a temporary file */
+        .file "boot.S"                         /* else the symbol table would hold the name of a temporary file */
 
         .section .note.Xen, "a", @note
         .balign 4
         .long 4, 4, XEN_ELFNOTE_PHYS32_ENTRY   /* sizes of name and value, kind */
         .asciz "Xen"
-        .long pvh_entry
+        .long entry
 
         .section .text.boot, "ax"
         .code32
         .balign 4
         .long 0x1BADB002, 0, -0x1BADB002       /* magic, flags, checksum */
 
-        .globl multiboot_entry
-multiboot_entry:
-        movl $1, %esi
-        jmp enter_long_mode
-pvh_entry:
-        movl $0, %esi
-enter_long_mode:
-        cld
-        movl %cr4, %eax
-        orl $(1 << 5), %eax                    /* PAE */
+        .globl entry
+entry:  cld
+        movl %eax, %esi
+        movl $1 << 5, %eax                     /* PAE */
         movl %eax, %cr4
         movl $pml4, %eax
         movl %eax, %cr3
         movl $0xC0000080, %ecx                 /* EFER */
         rdmsr
-        orl $(1 << 8), %eax                    /* LME */
+        orl $1 << 8, %eax                      /* LME */
         wrmsr
         movl %cr0, %eax
-        orl $(1 << 31), %eax                   /* PG */
+        orl $1 << 31, %eax                     /* PG */
         movl %eax, %cr0
         lgdt gdt_pointer
         ljmp $0x08, $1f
 
         .code64
-1:      movl $0x10, %eax
-        movl %eax, %ds
-        movl %eax, %es
-        movl %eax, %ss
-        movl $stack_top, %esp
-        movl %ebx, %edi                        /* main(boot record, by multiboot?) */
+1:      movl $stack_top, %esp                  /* data segments do not matter any more */
+        movl %ebx, %edi                        /* main(boot record, magic) */
         call main
-        ud2
 
         .section .data.boot, "aw"
         .balign 8
-gdt:    .quad 0, 0x00af9a000000ffff, 0x00cf92000000ffff
+gdt:    .quad 0, 0x00af9a000000ffff
 gdt_pointer:
         .word . - gdt - 1
         .long gdt

@@ -1,7 +1,5 @@
 /* The front end of Xen's network device: xen/io/netif.h. One queue, one page a frame, no offloads. */
 #include "xen.h"
-#include "options.h"
-#include <string.h>
 #include <xen/io/netif.h>
 
 enum { SLOTS = 256 };
@@ -10,42 +8,39 @@ _Static_assert(SLOTS == __CONST_RING_SIZE(netif_rx, PAGE) && SLOTS == __CONST_RI
 SHARED_PAGES rx_pages[SLOTS][PAGE], tx_pages[SLOTS][PAGE], rx_ring[PAGE], tx_ring[PAGE];
 static netif_rx_front_ring_t rx;
 static netif_tx_front_ring_t tx;
-static grant_ref_t rx_grants[SLOTS], tx_grants[SLOTS];
+static grant_ref_t rx_grants, tx_grants; /* of the first pages */
 static uint16_t tx_free[SLOTS];
 static unsigned tx_free_count;
 static struct device device;
 
 /* The slot's own page goes back to the backend at once: a frame is used up before the next is looked at. */
 static void offer(unsigned slot) {
-    *RING_GET_REQUEST(&rx, rx.req_prod_pvt++) = (netif_rx_request_t){.id = (uint16_t)slot, .gref = rx_grants[slot]};
+    *RING_GET_REQUEST(&rx, rx.req_prod_pvt++) = (netif_rx_request_t){.id = (uint16_t)slot, .gref = rx_grants + slot};
 }
 
 bool netfront_start(void) {
     const char *mac = device_find(&device, "vif") ? xenstore_read(device.path, "mac") : NULL;
-    for (int i = 0; i < 6; i++, mac++) { /* each byte followed by a colon or the end */
+    if (!mac) return false;
+    log_line("network: %s", mac);
+    for (int i = 0; i < 6; i++, mac++) { /* a colon or the end follows each byte */
         uint64_t byte;
-        if (!mac || !number(&mac, 16, 255, &byte)) return false;
-        net.mac[i] = (uint8_t)byte;
+        net.mac[i] = number(&mac, 16, 255, &byte) ? (uint8_t)byte : 0;
     }
     XEN_FRONT_RING_INIT(&rx, (netif_rx_sring_t *)rx_ring, PAGE);
     XEN_FRONT_RING_INIT(&tx, (netif_tx_sring_t *)tx_ring, PAGE);
-    for (unsigned slot = 0; slot < SLOTS; slot++) {
-        rx_grants[slot] = grant(device.peer, rx_pages[slot], false);
-        tx_grants[slot] = grant(device.peer, tx_pages[slot], true);
-        tx_free[tx_free_count++] = (uint16_t)slot;
-        offer(slot);
+    rx_grants = grant(device.peer, rx_pages, SLOTS, false);
+    tx_grants = grant(device.peer, tx_pages, SLOTS, true);
+    for (; tx_free_count < SLOTS; tx_free_count++) {
+        tx_free[tx_free_count] = (uint16_t)tx_free_count;
+        offer(tx_free_count);
     }
     RING_PUSH_REQUESTS(&rx);
-
-    device_wait(&device, XenbusStateInitWait);
-    device_share(&device, "tx-ring-ref", tx_ring);
-    device_share(&device, "rx-ring-ref", rx_ring);
-    device_write(&device, "event-channel", device.port);
+    device_write(&device, "tx-ring-ref", grant(device.peer, tx_ring, 1, false));
+    device_write(&device, "rx-ring-ref", grant(device.peer, rx_ring, 1, false));
     device_write(&device, "request-rx-copy", 1);
     device_write(&device, "feature-rx-notify", 1);
     device_write(&device, "feature-no-csum-offload", 1); /* dom0 completes checksums before it hands us a frame */
-    device_write(&device, "state", XenbusStateConnected);
-    device_wait(&device, XenbusStateConnected);
+    device_connect(&device);
     return true;
 }
 
@@ -75,7 +70,7 @@ void eth_send(const uint8_t *frame, size_t size) {
     if (tx_free_count == 0 || !device.path[0]) return; /* as any Ethernet drops; TCP sends again */
     uint16_t slot = tx_free[--tx_free_count];
     memcpy(tx_pages[slot], frame, size);
-    *RING_GET_REQUEST(&tx, tx.req_prod_pvt++) = (netif_tx_request_t){.gref = tx_grants[slot], .id = slot, .size = (uint16_t)size};
+    *RING_GET_REQUEST(&tx, tx.req_prod_pvt++) = (netif_tx_request_t){.gref = tx_grants + slot, .id = slot, .size = (uint16_t)size};
     RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&tx, notify);
     if (notify) event_notify(device.port);
 }

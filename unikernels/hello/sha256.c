@@ -1,5 +1,5 @@
-#include "sha256.h"
-#include <string.h>
+/* SHA-256, FIPS 180-4. */
+#include "hello.h"
 
 static const uint32_t k[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
@@ -14,10 +14,12 @@ static const uint32_t k[64] = {
 
 static uint32_t rotate(uint32_t x, int n) { return x >> n | x << (32 - n); }
 
-static void compress(uint32_t state[8], const uint8_t *block) {
+struct WIRE word { uint32_t value; };
+struct WIRE length { uint64_t bits; };
+
+static void compress(uint32_t state[8], const struct word *block) {
     uint32_t w[64], s[8];
-    for (int i = 0; i < 16; i++, block += 4)
-        w[i] = (uint32_t)block[0] << 24 | (uint32_t)block[1] << 16 | (uint32_t)block[2] << 8 | block[3];
+    for (int i = 0; i < 16; i++) w[i] = block[i].value;
     for (int i = 16; i < 64; i++) {
         uint32_t s0 = rotate(w[i - 15], 7) ^ rotate(w[i - 15], 18) ^ w[i - 15] >> 3;
         uint32_t s1 = rotate(w[i - 2], 17) ^ rotate(w[i - 2], 19) ^ w[i - 2] >> 10;
@@ -49,16 +51,14 @@ void sha256_add(struct sha256 *hash, const void *data, size_t size) {
         hash->size += part;
         from += part;
         size -= part;
-        if (hash->size % 64 == 0) compress(hash->state, hash->block);
+        if (hash->size % 64 == 0) compress(hash->state, (const struct word *)hash->block);
     }
 }
 
 void sha256_end(struct sha256 *hash, uint8_t digest[32]) {
-    uint64_t bits = hash->size * 8;
-    uint8_t length[8];
-    for (int i = 0; i < 8; i++) length[i] = (uint8_t)(bits >> (56 - 8 * i));
-    do sha256_add(hash, hash->size * 8 == bits ? "\x80" : "", 1);
-    while (hash->size % 64 != 56);
-    sha256_add(hash, length, 8);
-    for (int i = 0; i < 32; i++) digest[i] = (uint8_t)(hash->state[i / 4] >> (24 - 8 * (i % 4)));
+    struct length length = {hash->size * 8};
+    sha256_add(hash, "\x80", 1);
+    while (hash->size % 64 != 56) sha256_add(hash, "", 1);
+    sha256_add(hash, &length, sizeof length);
+    for (int i = 0; i < 8; i++) ((struct word *)digest)[i].value = hash->state[i];
 }

@@ -1,7 +1,6 @@
 /* A fault of our own is told on the console and to the toolstack; without a handler it would be a triple fault,
  * which Xen takes for a wish to reboot. */
 #include "xen.h"
-#include <xen/sched.h>
 
 struct frame { uint64_t rip, cs, rflags, rsp, ss; };
 static struct gate { uint16_t low, selector; uint8_t ist, kind; uint16_t middle; uint32_t high, zero; } gates[20];

@@ -1,9 +1,5 @@
 /* XenStore over its rings (docs/misc/xenstore.txt, xenstore-ring.txt), and the handshake of a front end on it. */
 #include "xen.h"
-#include "options.h"
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
 #include <xen/hvm/params.h>
 #include <xen/io/xs_wire.h>
 
@@ -35,9 +31,9 @@ static const char *ask(uint32_t type, const char *directory, const char *key, co
     char path[128];
     int size = snprintf(path, sizeof path, "%s%s%s", directory, *directory && *key ? "/" : "", key) + 1;
     struct xsd_sockmsg header = {.type = type, .len = (uint32_t)(size + value_size)};
-    bytes_put(&requests, &header, sizeof header, NEVER);
-    bytes_put(&requests, path, size, NEVER);
-    bytes_put(&requests, value, value_size, NEVER);
+    bytes_put(&requests, &header, sizeof header); /* all of it fits: the request before it was answered */
+    bytes_put(&requests, path, size);
+    bytes_put(&requests, value, value_size);
     uint32_t answer;
     do answer = take();
     while (answer == XS_WATCH_EVENT);
@@ -62,16 +58,10 @@ static uint64_t decimal(const char *text) {
     return text && number(&text, 10, UINT64_MAX, &value) ? value : 0;
 }
 
-uint64_t device_number(const char *directory, const char *key) { return decimal(xenstore_read(directory, key)); }
+uint64_t backend_number(const struct device *device, const char *key) { return decimal(xenstore_read(device->backend, key)); }
 
-void device_write(const struct device *device, const char *key, uint64_t value) {
-    char text[24];
-    snprintf(text, sizeof text, "%lu", value);
-    xenstore_write(device->path, key, text);
-}
-
-void device_share(const struct device *device, const char *key, const void *page) {
-    device_write(device, key, grant(device->peer, page, false));
+static void wait_for(const struct device *device, unsigned state) {
+    while (backend_number(device, "state") < state) event_wait(clock_now() + SECOND);
 }
 
 bool device_find(struct device *device, const char *kind) {
@@ -80,25 +70,33 @@ bool device_find(struct device *device, const char *kind) {
     for (; name && *name; name += strlen(name) + 1)
         if (decimal(name) < lowest) lowest = decimal(name);
     snprintf(device->path, sizeof device->path, "device/%s/%lu", kind, lowest);
-    const char *backend = lowest == NEVER ? NULL : xenstore_read(device->path, "backend");
+    const char *backend = xenstore_read(device->path, "backend");
     if (!backend) return device->path[0] = 0, false;
     snprintf(device->backend, sizeof device->backend, "%s", backend);
-    device->peer = (domid_t)device_number(device->path, "backend-id");
+    device->peer = (domid_t)decimal(xenstore_read(device->path, "backend-id"));
     device->port = event_alloc(device->peer);
-    event_listen(device->port);
     devices[device_count++] = device;
+    xenstore_watch(device->backend, "state");
+    wait_for(device, XenbusStateInitWait);
     return true;
 }
 
-void device_wait(const struct device *device, unsigned state) {
-    xenstore_watch(device->backend, "state");
-    while (device_number(device->backend, "state") < state) event_wait(clock_now() + SECOND);
+void device_write(const struct device *device, const char *key, uint64_t value) {
+    char text[24];
+    snprintf(text, sizeof text, "%lu", value);
+    xenstore_write(device->path, key, text);
+}
+
+void device_connect(const struct device *device) {
+    device_write(device, "event-channel", device->port);
+    device_write(device, "state", XenbusStateConnected);
+    wait_for(device, XenbusStateConnected);
 }
 
 void devices_check(void) {
-    for (struct device **at = devices; at < devices + device_count; at++) {
-        struct device *device = *at;
-        if (!device->path[0] || device_number(device->backend, "state") != XenbusStateClosing) continue;
+    for (unsigned i = 0; i < device_count; i++) {
+        struct device *device = devices[i];
+        if (!device->path[0] || backend_number(device, "state") != XenbusStateClosing) continue;
         device_write(device, "state", XenbusStateClosed);
         log_line("%s: taken away", device->path);
         device->path[0] = 0;

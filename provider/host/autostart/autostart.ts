@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs"
 import type { Command } from "../../ssh/command.ts"
+import { FILES_SH } from "../files.ts"
 import { storeDirectory } from "../kernels.ts"
 
 const read = (name: string) => readFileSync(new URL(name, import.meta.url), "utf8")
 const DOMAINS_SH = read("domains.sh")
 const UNIT = read("pulumi-xen-domains.service")
-const INSTALL_SH = read("install.sh")
+const INSTALL_SH = `${FILES_SH}${read("install.sh")}`
 const REMOVE_SH = read("remove.sh")
 
 /** How a domain starts and stops with its host. */
@@ -30,12 +31,10 @@ export function installAutostart(): { readonly command: Command; readonly stdin:
 /** Takes the unit away when no domain needs it any more: the last act of a domain's removal. */
 export const removeAutostart: Command = ["sh", "-c", REMOVE_SH, "sh", storeDirectory]
 
-const SET_SH = `
+const SET_SH = `${FILES_SH}
 mark=$1/autostart
 if [ -z "$2" ]; then rm -f -- "$mark"; exit; fi
-mkdir -p -- "$1"
-printf '%s\\n' "$2" | cmp -s - "$mark" && exit
-printf '%s\\n' "$2" > "$mark.new" && sync "$mark.new" && mv -f -- "$mark.new" "$mark"`
+printf '%s\\n' "$2" | cmp -s - "$mark" || printf '%s\\n' "$2" | replace "$mark" 644`
 
 /** Says whether, and in which order, a domain starts with its host. */
 export function setAutostart(domain: string, wanted: Autostart | undefined): Command {

@@ -6,17 +6,13 @@ unit=/etc/systemd/system/pulumi-xen-domains.service
 # As sd_booted(3) has it.
 [ -d /run/systemd/system ] || exit 3
 
-mkdir -p "${script%/*}" "${unit%/*}"
 new=$(mktemp -d)
 trap 'rm -rf "$new"' EXIT
 awk -v dir="$new" 'BEGIN { out = dir "/script" } /^--- unit$/ { out = dir "/unit"; next } { print >out }'
 
-put() {
+put() { # FROM FILE MODE
   if cmp -s "$1" "$2"; then return 1; fi
-  cp "$1" "$2.pulumi-xen"
-  chmod "$3" "$2.pulumi-xen"
-  sync "$2.pulumi-xen"
-  mv -f "$2.pulumi-xen" "$2"
+  replace "$2" "$3" <"$1" || exit
 }
 
 answer=present

@@ -67,12 +67,12 @@ make_file() {
     chmod 700 "${path%/*}"
     rm -f -- "$path.$unfinished"
     (umask 077 && allocate "$path.$unfinished" "$bytes")
-    sync "$path.$unfinished"
+    durable "$path.$unfinished"
     mv -f -- "$path.$unfinished" "$path"
-    sync "${path%/*}"
+    durable "${path%/*}"
   elif [ "$have" -lt "$bytes" ]; then
     allocate "$path" "$bytes"
-    sync "$path"
+    durable "$path"
   fi
 }
 
@@ -98,9 +98,7 @@ make() {
   lock
   owner=$(cat -- "$mark" 2>/dev/null || true)
   if [ -n "$owner" ] && [ "$owner" != "$urn" ]; then echo "$path belongs to $owner" >&2; exit 73; fi
-  mkdir -p -- "${mark%/*}"
-  printf '%s\n' "$urn" >"$mark.new"
-  mv -f -- "$mark.new" "$mark"
+  printf '%s\n' "$urn" | replace "$mark" 644
   if [ -n "$group" ]; then make_logical; else make_file; fi
   look
 }

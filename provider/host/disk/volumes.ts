@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs"
 import type { Command, Connection } from "../../ssh/index.ts"
+import { FILES_SH } from "../files.ts"
 import { RECORDS } from "../records.ts"
 import { type Refusal, refusal } from "../refusal.ts"
 
-const SCRIPT = readFileSync(new URL("volume.sh", import.meta.url), "utf8")
+const SCRIPT = `${FILES_SH}${readFileSync(new URL("volume.sh", import.meta.url), "utf8")}`
 const MiB = 1024 * 1024
 
 /** An empty disk that outlives its domains. */

@@ -3,7 +3,6 @@
 # prepared aside and fsynced; the rename of the directory is what arms.
 set -eu
 umask 077
-durable() { sync "$@" 2>/dev/null || sync; }
 # Whoever armed it was killed before its time was started: nothing was changed, and nothing ever will be.
 abandoned() { [ ! -e "$dir/started" ] && ! systemctl is-active --quiet "pulumi-xen-guard-$name.timer" 9>&-; }
 begin() { # NAME
@@ -49,9 +48,7 @@ state() { # TOKEN WINDOW GRACE TITLE
   wall=$(date -u -d "@$((now + $2 + $3))" '+%Y-%m-%d %H:%M:%S UTC')
 }
 units() { # WINDOW GUARD_SH
-  printf '%s' "$2" >"$base/guard.sh.new"
-  durable "$base/guard.sh.new"
-  mv "$base/guard.sh.new" "$base/guard.sh"
+  printf '%s' "$2" | replace "$base/guard.sh" 600
   at=/etc/systemd/system
   unit=pulumi-xen-guard-$name
   cat >"$at/$unit.service" <<UNIT

@@ -1,4 +1,4 @@
-#!/bin/sh
+# shellcheck shell=sh
 # The guard of a change that can cut a host off: runs ON the host, needs nobody. One directory a guard:
 #   state      key=value lines: state, token, title, since, deadline, window
 #   saved/     the files to put back (N, with N.path and N.mode; no N: the file was not there)
@@ -17,7 +17,6 @@ base=/var/lib/pulumi-xen/guard
 dir=$base/$name
 unit=pulumi-xen-guard-$name
 
-durable() { sync "$@" 2>/dev/null || sync; }
 field() { sed -n "s/^$1=//p" "$dir/state"; }
 say() {
   printf '%s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$*" >>"$dir/log"
@@ -27,7 +26,7 @@ become() {
   {
     grep -vE '^(state|since)=' "$dir/state"
     printf 'state=%s\nsince=%s\n' "$1" "$(date +%s)"
-  } >"$dir/state.new" && durable "$dir/state.new" && mv "$dir/state.new" "$dir/state" && durable "$dir" "$dir/log"
+  } >"$(aside "$dir/state")" && settle "$dir/state" && durable "$dir/log"
 }
 # A hook never holds the lock: a daemon that it starts would hold it for ever.
 hook() {
@@ -37,9 +36,6 @@ hook() {
   [ "$code" = 0 ] || say "$1 ended with exit code $code: $(tail -n 3 "$dir/$1.out" | tr '\n' ' ')"
   return "$code"
 }
-# aside PATH: the file's name while it is written. Nobody reads a hidden backup file: a network manager whose
-# directory it lies in when the power fails would take any other name for a setting.
-aside() { printf '%s/.%s.pulumi-xen~' "$(dirname "$1")" "$(basename "$1")"; }
 # put DIRECTORY: brings every file of saved/ or new/ to its place, and removes those that it has no bytes of.
 put() {
   failed=no
@@ -47,15 +43,12 @@ put() {
     [ -f "$meta" ] || continue
     path=$(cat "$meta")
     bytes=${meta%.path}
-    new=$(aside "$path")
     if [ -f "$bytes" ]; then
-      mkdir -p "$(dirname "$path")"
-      cp "$bytes" "$new" && chmod "$(cat "$bytes.mode")" "$new" &&
-        durable "$new" && mv "$new" "$path" || { say "could not write $path"; failed=yes; }
+      replace "$path" "$(cat "$bytes.mode")" <"$bytes" || { say "could not write $path"; failed=yes; }
     else
-      rm -f "$path" "$new" || say "could not remove $path"
+      rm -f "$path" "$(aside "$path")" || say "could not remove $path"
+      [ ! -d "${path%/*}" ] || durable "${path%/*}"
     fi
-    [ ! -d "$(dirname "$path")" ] || durable "$(dirname "$path")"
   done
   [ "$failed" = no ]
 }

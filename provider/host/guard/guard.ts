@@ -5,11 +5,12 @@ import type { Command, Connection } from "../../ssh/index.ts"
 import { quote, quoteCommand } from "../../ssh/quote.ts"
 import { lines, parseFields } from "../facts/sections.ts"
 import type { GuardState } from "../facts/types.ts"
+import { FILES_SH } from "../files.ts"
 import type { GuardHooks, Step } from "../step.ts"
 
 const read = (name: string) => readFileSync(new URL(name, import.meta.url), "utf8")
-const GUARD_SH = read("guard.sh")
-const ARM_SH = read("arm.sh")
+const GUARD_SH = `${FILES_SH}${read("guard.sh")}`
+const ARM_SH = `${FILES_SH}${read("arm.sh")}`
 
 /** Where guards live on the host. */
 export const GUARD_DIRECTORY = "/var/lib/pulumi-xen/guard"

@@ -48,13 +48,13 @@ installed() {
 note() { # ID DATABASE
   mkdir -p "$records"
   [ -f "$records/$1.before" ] && return
-  installed "$2" >"$records/$1.before.new" && sync && mv "$records/$1.before.new" "$records/$1.before"
+  installed "$2" >"$(aside "$records/$1.before")" && settle "$records/$1.before"
 }
 count() { # ID DATABASE
   [ -f "$records/$1.before" ] || return 0
   touch "$records/$1.added"
-  installed "$2" | comm -13 "$records/$1.before" - | sort -u - "$records/$1.added" >"$records/$1.added.new" &&
-    sync && mv "$records/$1.added.new" "$records/$1.added"
+  installed "$2" | comm -13 "$records/$1.before" - | sort -u - "$records/$1.added" >"$(aside "$records/$1.added")" &&
+    settle "$records/$1.added"
 }
 
 # rpm keeps keys as packages whose version is the fingerprint, or its last eight digits.

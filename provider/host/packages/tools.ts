@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs"
 import type { Command } from "../../ssh/command.ts"
 import type { PackageManager } from "../facts/types.ts"
+import { FILES_SH } from "../files.ts"
 import { repositoryUrl } from "./repository/send.ts"
 import type { PackageWanted, RepositoryWanted } from "./wanted.ts"
 
 /** Sent on standard input of `sh -s`; see there. */
-export const PACKAGES_SH = readFileSync(new URL("packages.sh", import.meta.url), "utf8")
+export const PACKAGES_SH = `${FILES_SH}${readFileSync(new URL("packages.sh", import.meta.url), "utf8")}`
 
 /** rpm has no word for it: its database is rebuilt where it is damaged, and packages that are there twice are not any more. */
 export const MEND: Command = ["mend"]

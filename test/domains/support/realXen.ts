@@ -1,9 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { Agent } from "node:http"
-import { createServer, type Server, type Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { createInterface } from "node:readline"
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Properties } from "../../../provider/rpc/value.ts"
 import { type TestMachine, xenMachine } from "../../helpers/lab.ts"
@@ -13,9 +11,6 @@ import { once } from "../../unikernels/support/requests.ts"
 
 export const address = "10.0.2.20"
 export const urn = "urn:pulumi:s::p::xen:index:Domain::www"
-
-/** dom0's own address, and the port there of an sshd that asks the test before it does anything. */
-const watched = { address: "10.0.2.15", to: 2222 }
 
 /** What requests came to: why some failed, milliseconds of the slowest, and how many there were. */
 export type Load = { readonly failed: readonly string[]; readonly slowest: number; readonly count: number }
@@ -36,7 +31,7 @@ export class RealXen implements AsyncDisposable {
 
   static async start(): Promise<RealXen> {
     const folder = await mkdtemp(join(tmpdir(), "real-xen-"))
-    const machine = await xenMachine({ forwards: [{ address, to: 80 }, watched] })
+    const machine = await xenMachine({ forwards: [{ address, to: 80 }] })
     // Emulated, a dom0 of two CPUs takes twice as long to start a process: the two wait for each other at every change of
     // a page table.
     await machine.run("xl vcpu-set 0 1")
@@ -142,9 +137,9 @@ export class RealXen implements AsyncDisposable {
     return version
   }
 
-  /** Waits a minute and more until the domain answers with a version. */
+  /** Waits some minutes until the domain answers with a version. */
   async serves(version: string): Promise<boolean> {
-    for (let tries = 0; tries < 120; tries++) {
+    for (let tries = 0; tries < 600; tries++) {
       if ((await this.version().catch(() => undefined)) === version) return true
       await sleep(500)
     }
@@ -191,70 +186,5 @@ export class RealXen implements AsyncDisposable {
     await this.provider[Symbol.asyncDispose]()
     await this.machine[Symbol.asyncDispose]()
     await rm(this.#folder, { recursive: true, force: true })
-  }
-}
-
-/** In dom0: tells the test of each operation, and does it when the test lets it; port 10.0.2.2 is this machine's loopback. */
-const gatekeeper = (port: number) => `#!/bin/bash
-exec 3<>/dev/tcp/10.0.2.2/${port} || exit 255
-echo begin >&3
-read -r verdict <&3
-[ "$verdict" = go ] || exit 255
-bash -c "$SSH_ORIGINAL_COMMAND" 3>&-
-code=$?
-echo end >&3
-read -r verdict <&3
-exit $code
-`
-
-/**
- * An sshd in dom0 whose every command waits for the test: each is a boundary. `strike` is called with its number, before
- * it is done; what it returns (if anything) is called when it is done. `false`: it is not done at all.
- */
-export class Boundaries implements AsyncDisposable {
-  readonly connection: RealXen["connection"]
-  strike: (number: number) => boolean | (() => void) = () => true
-  count = 0
-  readonly #server: Server
-  readonly #sockets = new Set<Socket>()
-
-  private constructor(connection: RealXen["connection"], server: Server) {
-    this.connection = connection
-    this.#server = server
-  }
-
-  static async start({ machine, connection }: RealXen): Promise<Boundaries> {
-    const server = createServer()
-    await new Promise<void>(listening => server.listen(0, "127.0.0.1", listening))
-    const { port } = server.address() as { port: number }
-    await machine.run(
-      `cat >/usr/local/sbin/gatekeeper <<'END'\n${gatekeeper(port)}END\nchmod 755 /usr/local/sbin/gatekeeper\n` +
-        `/usr/sbin/sshd -p ${watched.to} -o ForceCommand=/usr/local/sbin/gatekeeper -o PidFile=/run/watched.pid`,
-    )
-    const watchedPort = machine.forward(watched.address, watched.to)
-    const boundaries = new Boundaries({ ...connection, port: watchedPort }, server)
-    server.on("connection", socket => boundaries.#hear(socket))
-    return boundaries
-  }
-
-  #hear(socket: Socket): void {
-    this.#sockets.add(socket)
-    let then: () => void = () => {}
-    socket.on("error", () => {}).on("close", () => this.#sockets.delete(socket))
-    createInterface(socket).on("line", line => {
-      if (line === "end") {
-        then()
-        socket.end("go\n")
-        return
-      }
-      const verdict = this.strike(++this.count)
-      if (typeof verdict === "function") then = verdict
-      socket.write(verdict === false ? "no\n" : "go\n")
-    })
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy()
-    this.#server.close()
   }
 }

@@ -4,9 +4,7 @@
  *     vif DEVICE BRIDGE MAC     unvif DEVICE     disk PATH     run     shutdown poweroff|reboot
  * It ends when its input ends, and with the process that started it. */
 #define _GNU_SOURCE
-#include "disk.h"
-#include "net.h"
-#include "options.h"
+#include "hello.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if.h>

@@ -18,7 +18,7 @@ export interface Programs {
   readonly paths: string
 }
 
-const stack = "args arp dhcp disk http ip net sha256 tcp".split(" ").map(name => `${name}.c`)
+const stack = "args dhcp disk http net sha256 tcp".split(" ").map(name => `${name}.c`)
 
 /** Compiles them with gcc, once for as long as their sources are the same. */
 export async function programs(): Promise<Programs> {

@@ -1,6 +1,5 @@
 /* In place of blkfront.c: a disk of 100,000 bytes of 'x', read at once. */
-#include "disk.h"
-#include <string.h>
+#include "hello.h"
 
 static uint8_t bytes[DISK_CHUNK];
 

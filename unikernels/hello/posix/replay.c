@@ -4,13 +4,9 @@
  * Numbers are in host order. Sanitizers are on: a bad memory access ends the process. The frame is given to the
  * stack in an allocation of exactly its size, so that reading beyond it is one.
  */
-#include "disk.h"
-#include "net.h"
-#include "options.h"
+#include "hello.h"
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static uint64_t now = SECOND;
 

@@ -1,16 +1,12 @@
 /* The network stack on a Linux tap device, behind a bad wire: `wire DEVICE PERCENT SEED ARGS…` loses, repeats, delays
  * (so reorders) and corrupts PERCENT of the frames each, in both directions. For Linux's own TCP as the other side. */
-#include "disk.h"
-#include "net.h"
-#include "options.h"
+#include "hello.h"
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <poll.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>

@@ -3,9 +3,9 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
-import { xenMachine } from "../../test/helpers/lab.ts"
-import { put } from "../../test/unikernels/support/domains.ts"
-import { median, type Row } from "./row.ts"
+import { xenMachine } from "../../../test/helpers/lab.ts"
+import { put } from "../../../test/unikernels/support/domains.ts"
+import { median, type Row } from "../row.ts"
 
 const rounds = 7
 
@@ -30,10 +30,10 @@ for round in $(seq ${rounds}); do
 done`
 
 /** From `xl create` to hello's first HTTP answer, beside `xl create` alone. */
-export async function bench(): Promise<Row[]> {
+export async function helloRow(): Promise<Row> {
   const dist = await mkdtemp(join(tmpdir(), "hello-bench-"))
   try {
-    const source = join(import.meta.dirname, "../../unikernels/hello")
+    const source = join(import.meta.dirname, "../../../unikernels/hello")
     await promisify(execFile)("make", ["--silent", "-C", source, `DIST=${dist}`])
     await using machine = await xenMachine()
     await put(machine, join(dist, "hello.xen"), "/root/hello.xen")
@@ -43,16 +43,14 @@ export async function bench(): Promise<Row[]> {
       median(times.map(([created]) => created!)),
       median(times.map(([, served]) => served!)),
     ]
-    return [
-      {
-        name: "hello: xl create to the first HTTP answer, beside xl create alone",
-        ours,
-        theirs,
-        unit: "ms",
-        ratio: ours / theirs,
-        note: `median of ${rounds}`,
-      },
-    ]
+    return {
+      name: "hello: xl create to the first HTTP answer, beside xl create alone",
+      ours,
+      theirs,
+      unit: "ms",
+      ratio: ours / theirs,
+      note: `median of ${rounds}`,
+    }
   } finally {
     await rm(dist, { recursive: true })
   }

@@ -1,0 +1,23 @@
+# shellcheck shell=sh
+# How a file takes another's place: nobody ever reads half of it, and after a power cut it is the old one or the new
+# one. Sent ahead of the scripts that write what lasts; paths are absolute.
+
+# The file's name while it is written. Nobody reads a hidden backup file: whoever reads all of a directory, as network
+# managers and systemd do, would take any other name for a setting, if the power failed meanwhile.
+aside() { printf '%s/.%s.pulumi-xen~' "${1%/*}" "${1##*/}"; }
+# Not every sync(1) knows single files.
+durable() { sync "$@" 2>/dev/null || sync; }
+# What was written aside takes its place.
+settle() { # FILE
+  durable "$(aside "$1")" && mv -f -- "$(aside "$1")" "$1" && durable "${1%/*}"
+}
+# Standard input becomes the file; with BYTES only if it has come whole, for the end of a connection ends it too.
+replace() { # FILE MODE [BYTES]
+  mkdir -p -- "${1%/*}" && (umask 077 && cat >"$(aside "$1")") && chmod "$2" "$(aside "$1")" || return
+  if [ -n "${3-}" ] && [ "$(wc -c <"$(aside "$1")")" -ne "$3" ]; then
+    rm -f -- "$(aside "$1")"
+    echo "the content of $1 did not arrive whole" >&2
+    return 74
+  fi
+  settle "$1"
+}
