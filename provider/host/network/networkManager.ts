@@ -33,10 +33,26 @@ export const networkManager: Backend = {
   ],
   restore: (_, config) => [
     ["nmcli", "connection", "reload"],
-    attempt("ip", "link", "delete", "dev", config.name),
+    ["sh", "-c", STAY_AWAY, "sh", config.name],
     ...(config.uplink ? [attempt("nmcli", "--wait", "60", "device", "connect", config.uplink)] : []),
   ],
 }
+
+/**
+ * Takes the link away until it stays away. An activation that was under way when its profile went is not always
+ * ended by NetworkManager: it brings the bridge up again, addresses and all, after its link was deleted once.
+ */
+const STAY_AWAY = `
+  away=0
+  for second in $(seq 20); do
+    if ip link delete dev "$1" 2>/dev/null || nmcli -t -f STATE device | grep -qE '^(connecting|deactivating)'; then
+      away=0
+    else
+      away=$((away + 1))
+    fi
+    [ "$away" -lt 3 ] || exit 0
+    sleep 1
+  done`
 
 function attempt(...command: string[]): string[] {
   return ["sh", "-c", '"$@" || true', "sh", ...command]
