@@ -17,7 +17,7 @@ export {
   takeBack,
 } from "./guard/guard.ts"
 export { type GuardedOptions, guarded, restartHost } from "./guard/guarded.ts"
-export { HostLockedError, HostLockLostError, type LockOptions, withHostLock } from "./lock.ts"
+export { HostLockedError, type LockOptions, withHostLock } from "./lock.ts"
 export {
   type BridgeRecord,
   bridgeRecord,

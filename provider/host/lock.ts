@@ -1,4 +1,3 @@
-import { PassThrough } from "node:stream"
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Connection } from "../ssh/index.ts"
 
@@ -15,10 +14,6 @@ export interface LockOptions {
   readonly onStatus?: (text: string) => void
   /** Seconds to wait. Default 600. */
   readonly wait?: number
-  /** Seconds without a beat after which the host takes the holder for lost. Default 60. */
-  readonly silence?: number
-  /** Milliseconds between two beats. Default 10,000. */
-  readonly beat?: number
 }
 
 /** Another run changes the host, and went on doing so for as long as we would wait. */
@@ -37,36 +32,16 @@ export class HostLockedError extends Error {
   }
 }
 
-/** This program stood still (a suspended laptop, a stopped process), and the host gave its lock away. */
-export class HostLockLostError extends Error {
-  override readonly name = "HostLockLostError"
-  readonly host: string
-
-  constructor(host: string, silence: number) {
-    super(
-      `${host}: the lock on this host was lost in the middle of a change, as this program stood still for longer than ` +
-        `${silence} s. Run again: it goes on from what the host is then.`,
-    )
-    this.host = host
-  }
-}
-
-/** Seconds without a beat after which a holder is taken for lost. */
-const SILENCE = 60
-/** Milliseconds between two beats. */
-const BEAT = 10_000
-
 /**
- * Holds the lock for as long as it is fed. The end of a connection ends it at once; where nobody learns of the end
- * (a cut line, a laptop that sleeps), the beats are missed: sshd itself would wait for hours. The file says who
- * holds it, for those who wait.
+ * Holds the lock while somebody reads its output: the beat fails when the connection has ended, however it
+ * ended, and the lock goes with the shell. The file says who holds it, for those who wait.
  */
 const HOLD = `
   mkdir -p "$(dirname "$1")" && exec 9>>"$1" || exit 2
   flock -n 9 || { cat "$1"; exit 75; }
   printf '%s\\n' "$2" >"$1"
   echo held
-  while timeout "$3" sh -c 'read -r beat'; do :; done`
+  while sleep 2; do echo beat || exit; done`
 
 /** EX_TEMPFAIL of sysexits.h: somebody else holds it. */
 const HELD_BY_ANOTHER = 75
@@ -77,13 +52,13 @@ export async function withHostLock<Result>(
   options: LockOptions,
   work: () => Promise<Result>,
 ): Promise<Result> {
-  const { signal, onStatus = () => {}, wait = 600 } = options
+  const { holder, path = LOCK_PATH, signal, onStatus = () => {}, wait = 600 } = options
   const began = Date.now()
   for (;;) {
-    const attempt = await tryHold(connection, options)
+    const attempt = await tryHold(connection, path, holder, signal)
     if (attempt.held) {
       try {
-        return await Promise.race([work(), attempt.lost])
+        return await work()
       } finally {
         await attempt.release()
       }
@@ -96,46 +71,35 @@ export async function withHostLock<Result>(
 }
 
 type Attempt =
-  | { readonly held: true; readonly lost: Promise<never>; readonly release: () => Promise<void> }
+  | { readonly held: true; readonly release: () => Promise<void> }
   | { readonly held: false; readonly by: string }
 
 async function tryHold(
   connection: Connection,
-  { holder, path = LOCK_PATH, silence = SILENCE, beat = BEAT, signal }: LockOptions,
+  path: string,
+  holder: string,
+  signal?: AbortSignal,
 ): Promise<Attempt> {
+  const ending = new AbortController()
+  const both = signal ? AbortSignal.any([signal, ending.signal]) : ending.signal
   const { promise: held, resolve } = Promise.withResolvers<true>()
-  const beats = new PassThrough()
-  const ended = connection.run(["sh", "-c", HOLD, "sh", path, holder, String(silence)], {
+  const ended = connection.run(["sh", "-c", HOLD, "sh", path, holder], {
     expect: [0, HELD_BY_ANOTHER],
     keep: "tail",
-    stdin: beats,
-    ...(signal && { signal }),
+    signal: both,
     onLine: line => {
       if (line === "held") resolve(true)
     },
   })
-  const timer = setInterval(() => beats.write("\n"), beat)
-  const stop = () => {
-    clearInterval(timer)
-    beats.end()
-  }
-  // A connection that is lost while the lock is held is the work's own failure, which tells more.
-  ended.then(stop, stop)
+  // Whoever holds the lock waits for its end in `release`; a connection that is lost meanwhile is the work's
+  // own failure, and must not be an unhandled one here.
+  ended.catch(() => {})
   const first = await Promise.race([held, ended])
   if (first !== true) return { held: false, by: first.stdout.trim() || "a run that did not say who it is" }
-  let released = false
-  const lost = Promise.withResolvers<never>()
-  lost.promise.catch(() => {})
-  ended.then(
-    () => released || lost.reject(new HostLockLostError(connection.name, silence)),
-    () => {},
-  )
   return {
     held: true,
-    lost: lost.promise,
     release: async () => {
-      released = true
-      stop()
+      ending.abort()
       await ended.catch(() => {})
     },
   }

@@ -3,7 +3,6 @@ import type { Command } from "./command.ts"
 import type { Elevation } from "./commandLine.ts"
 import type {
   Connection,
-  RunOptions,
   RunResult,
   Target,
   UploadOptions,
@@ -16,7 +15,7 @@ import type { Link } from "./link.ts"
 import { openLink } from "./open.ts"
 import { formatCommand } from "./quote.ts"
 import { type Route, resolveRoute } from "./route.ts"
-import { run } from "./run.ts"
+import { type FedOptions, run } from "./run.ts"
 import { findElevation } from "./sudo.ts"
 import { upload } from "./upload/upload.ts"
 import { writeFile } from "./upload/writeFile.ts"
@@ -73,7 +72,7 @@ export class SshConnection implements Connection {
     return this.#route.name
   }
 
-  async run(command: Command, options: RunOptions = {}): Promise<RunResult> {
+  async run(command: Command, options: FedOptions = {}): Promise<RunResult> {
     const doing = `running \`${formatCommand(command)}\``
     const link = await this.link(options.signal, doing)
     return run(link, await this.elevation(link, options.sudo), command, options)

@@ -1,4 +1,3 @@
-import type { Readable } from "node:stream"
 import type { Secret } from "../secret.ts"
 import type { Command } from "./command.ts"
 
@@ -42,8 +41,8 @@ export interface Target {
 }
 
 export interface RunOptions {
-  /** Default: empty. The command never waits for input that nobody gives. A stream feeds it little by little. */
-  stdin?: string | Uint8Array | Secret | Readable
+  /** Default: empty. The command never waits for input that nobody gives. */
+  stdin?: string | Uint8Array | Secret
   /** Added to the environment, in which LC_ALL is C. Never for secrets: other users can read it. */
   env?: Readonly<Record<string, string>>
   /** The command does not run where this directory cannot be entered. */

@@ -16,6 +16,9 @@ import type { Link } from "./link.ts"
 import { MAX_OUTPUT, Output } from "./output.ts"
 import { formatCommand } from "./quote.ts"
 
+/** Within this folder a command may be fed little by little, too. */
+export type FedOptions = Omit<RunOptions, "stdin"> & { stdin?: RunOptions["stdin"] | Readable }
+
 /** Why a command is ended before its time. */
 type Interruption = "timeout" | "abort" | "output"
 
@@ -24,7 +27,7 @@ export async function run(
   link: Link,
   elevation: Elevation,
   command: Command,
-  options: RunOptions,
+  options: FedOptions,
 ): Promise<RunResult> {
   const { cwd, env = {}, signal, timeout, expect = [0] } = options
   const doing = `running \`${formatCommand(command)}\``
@@ -75,7 +78,7 @@ class Running {
   readonly #closed: Promise<void>
   #overflow: () => void = () => {}
 
-  constructor(channel: ClientChannel, elevation: Elevation, { keep = "all", onLine, stdin }: RunOptions) {
+  constructor(channel: ClientChannel, elevation: Elevation, { keep = "all", onLine, stdin }: FedOptions) {
     this.#channel = channel
     this.#elevation = elevation
     const output = (stream: "stdout" | "stderr", marked: boolean): Output =>
@@ -219,7 +222,7 @@ export function sudoError(host: string, elevation: Elevation, exit: number | nul
 const password = (elevation: Elevation): Buffer =>
   Buffer.from(typeof elevation === "object" ? `${elevation.password.reveal()}\n` : "")
 
-const bytes = (stdin: Exclude<RunOptions["stdin"], Readable>): Uint8Array =>
+const bytes = (stdin: RunOptions["stdin"]): Uint8Array =>
   stdin instanceof Secret
     ? Buffer.from(stdin.reveal())
     : typeof stdin === "string"

@@ -2,9 +2,8 @@ import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import test from "ava"
-import { HostLockedError, HostLockLostError, withHostLock } from "../../provider/host/lock.ts"
+import { HostLockedError, withHostLock } from "../../provider/host/lock.ts"
 import { ConnectionPool } from "../../provider/ssh/index.ts"
-import { Saboteur } from "../helpers/saboteur.ts"
 import { startSshd } from "../helpers/sshd.ts"
 
 const setUp = async (t: { teardown: (clean: () => Promise<void>) => void }) => {
@@ -67,38 +66,4 @@ test("the lock is released when the work fails, and the failure is the work's ow
   }
   await t.throwsAsync(withHostLock(anna, { holder: "anna@laptop", path }, work), { instanceOf: RangeError })
   t.is(await withHostLock(bela, { holder: "bela@desk", path, wait: 20 }, async () => existsSync(path)), true)
-})
-
-test("where the line is cut and nobody learns of it, the lock ends when the beats are missed", async t => {
-  const sshd = await startSshd()
-  t.teardown(() => sshd.stop())
-  const saboteur = await Saboteur.before(sshd.port)
-  t.teardown(() => saboteur.close())
-  const pools = [new ConnectionPool(), new ConnectionPool()]
-  for (const pool of pools) t.teardown(() => pool.close())
-  const anna = await pools[0]!.get({ ...sshd.target, port: saboteur.port })
-  const path = join(sshd.directory, "lock")
-  const held = Promise.withResolvers<void>()
-  const cut = withHostLock(anna, { holder: "anna@laptop", path, silence: 2, beat: 200 }, async () => {
-    await sleep(3000)
-    held.resolve()
-    await new Promise(() => {})
-  })
-  cut.catch(() => {})
-  await held.promise
-  const bela = await pools[1]!.get(sshd.target)
-  const inVain = withHostLock(bela, { holder: "bela@desk", path, wait: 0 }, async () => {})
-  await t.throwsAsync(inVain, { instanceOf: HostLockedError }, "while it beats it is held, however long")
-  saboteur.freeze()
-  t.is(await withHostLock(bela, { holder: "bela@desk", path, wait: 30 }, async () => "mine"), "mine")
-})
-
-test("a program that stood still for too long is told that its lock is another's, and ends its work", async t => {
-  const { anna, path } = await setUp(t)
-  const still = { holder: "anna@laptop", path, silence: 1, beat: 60_000 }
-  const error = await t.throwsAsync(
-    withHostLock(anna, still, () => new Promise(() => {})),
-    { instanceOf: HostLockLostError },
-  )
-  t.regex(error!.message, /stood still for longer than 1 s\. Run again/)
 })

@@ -24,14 +24,14 @@ test.after.always(async () => {
 const asked = async () =>
   Number(await wired.inside("journalctl --no-pager -u ssh | grep -c 'Starting session: command' || :"))
 
-test("a refresh asks a host once; a creation that finds all as wanted takes the lock and asks once", async t => {
+test("a refresh asks a host once; a creation that finds all as wanted takes the lock, asks once, and lets go", async t => {
   const urn = "urn:pulumi:s::p::xen:index:Packages::base"
   const given = { connection: { ...wired.connection }, packages: ["dpkg"] }
   const start = await asked()
   const made = await provider.create(urn, given)
-  t.is(await asked(), start + 2)
-  await provider.client.read(urn, made.id, made)
   t.is(await asked(), start + 3)
+  await provider.client.read(urn, made.id, made)
+  t.is(await asked(), start + 4)
   t.like(made.outputs, { drift: [], added: [] }, "what was there before is not ours to remove")
 })
 
