@@ -7,6 +7,7 @@ import type { Properties } from "../../provider/rpc/value.ts"
 import { type TestMachine, xenMachine } from "../helpers/lab.ts"
 import { failureOf, type Made, ProviderUnderTest } from "../helpers/provider.ts"
 import { startProvider, untilLogged } from "../helpers/providerProcess.ts"
+import { GIVE_MODULE, TAKE_MODULE } from "./helpers/breaks.ts"
 import { eventually } from "./helpers/midway.ts"
 
 // One machine goes through all of it, in the order of the file: it is restored with Xen running, and broken after that.
@@ -110,14 +111,6 @@ test("a Xen that was there before stays when it is given back, with its own opti
   t.is(await machine.run(CONFIGURATION), foreign)
 })
 
-/** Takes a module from Xen's entry as soon as it is chosen: an initrd that was never written. */
-const TAKE_MODULE = `
-cat >/usr/local/sbin/grub-reboot <<'END'
-#!/bin/sh
-/usr/sbin/grub-reboot "$@" && sed -i '/^menuentry .*--class xen/,/^}/ s|/boot/initrd|/boot/missing|' /boot/grub/grub.cfg
-END
-chmod +x /usr/local/sbin/grub-reboot`
-
 const BROKEN: [what: string, more: () => Properties, arrange: string, restore: string][] = [
   [
     "too little memory for dom0",
@@ -125,7 +118,7 @@ const BROKEN: [what: string, more: () => Properties, arrange: string, restore: s
     "",
     "",
   ],
-  ["a module missing", () => ({}), TAKE_MODULE, "rm /usr/local/sbin/grub-reboot"],
+  ["a module missing", () => ({}), TAKE_MODULE, GIVE_MODULE],
   ["a root that is not there", () => ({ linuxOptions: ["root=/dev/nowhere", "rootdelay=5"] }), "", ""],
 ]
 

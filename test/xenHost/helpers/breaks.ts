@@ -36,3 +36,14 @@ export const BREAKS: readonly (readonly [
   ],
   ["pulumi is killed", (_, running) => running.killPulumi()],
 ]
+
+/** Takes a module from Xen's entry as soon as it is chosen: an initrd that was never written. */
+export const TAKE_MODULE = `
+cat >/usr/local/sbin/grub-reboot <<'END'
+#!/bin/sh
+/usr/sbin/grub-reboot "$@" && sed -i '/^menuentry .*--class xen/,/^}/ s|/boot/initrd|/boot/missing|' /boot/grub/grub.cfg
+END
+chmod +x /usr/local/sbin/grub-reboot`
+
+/** Leaves the menu alone again. */
+export const GIVE_MODULE = "rm /usr/local/sbin/grub-reboot"

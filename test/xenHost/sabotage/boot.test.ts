@@ -1,6 +1,6 @@
 import anyTest, { type TestFn } from "ava"
 import { installedMachine } from "../../helpers/lab.ts"
-import { BREAKS, OLD, UNCONFIRMED } from "../helpers/breaks.ts"
+import { BREAKS, GIVE_MODULE, OLD, TAKE_MODULE, UNCONFIRMED } from "../helpers/breaks.ts"
 import { eventually, upUntil } from "../helpers/midway.ts"
 import { PATIENT, Rented, restarts, type Wish } from "../helpers/rented.ts"
 
@@ -29,14 +29,6 @@ test("where restarts are refused, the bridge is made, and Xen is refused before 
   t.regex(old, /default .*dev xenbr0/)
 })
 
-/** Takes a module from Xen's entry as soon as it is chosen: an initrd that was never written. */
-const TAKE_MODULE = `
-cat >/usr/local/sbin/grub-reboot <<'END'
-#!/bin/sh
-/usr/sbin/grub-reboot "$@" && sed -i '/^menuentry .*--class xen/,/^}/ s|/boot/initrd|/boot/missing|' /boot/grub/grub.cfg
-END
-chmod +x /usr/local/sbin/grub-reboot`
-
 const XENS: [what: string, more: () => Wish, arrange: string, restore: string][] = [
   [
     "too little memory for dom0",
@@ -44,7 +36,7 @@ const XENS: [what: string, more: () => Wish, arrange: string, restore: string][]
     "",
     "",
   ],
-  ["a module missing", () => ({}), TAKE_MODULE, "rm /usr/local/sbin/grub-reboot"],
+  ["a module missing", () => ({}), TAKE_MODULE, GIVE_MODULE],
   [
     "a root that is not there",
     () => ({ dom0: { linuxOptions: ["root=/dev/nowhere", "rootdelay=5"] } }),
