@@ -12,7 +12,10 @@ export interface LockOptions {
   readonly signal?: AbortSignal
   /** Told every five seconds who is being waited for. */
   readonly onStatus?: (text: string) => void
-  /** Seconds to wait. Default 600. */
+  /**
+   * Seconds to wait. Default 1200: the lock of a run whose machine has vanished ends when TCP gives its connection up, after
+   * some 924 s (tcp_retries2, tcp(7)), and then the next run is to go on.
+   */
   readonly wait?: number
 }
 
@@ -52,7 +55,7 @@ export async function withHostLock<Result>(
   options: LockOptions,
   work: () => Promise<Result>,
 ): Promise<Result> {
-  const { holder, path = LOCK_PATH, signal, onStatus = () => {}, wait = 600 } = options
+  const { holder, path = LOCK_PATH, signal, onStatus = () => {}, wait = 1200 } = options
   const began = Date.now()
   for (;;) {
     const attempt = await tryHold(connection, path, holder, signal)
