@@ -79,7 +79,7 @@ export function runAgain(site: Site, known: Known, wish: Wish): Promise<Known> {
 }
 
 /** As the engine does it: what it knows nothing of is created, what it knows is updated or deleted. */
-async function ask(client: ProviderUnderTest["client"], known: Known, wish: Wish): Promise<Known> {
+export async function ask(client: ProviderUnderTest["client"], known: Known, wish: Wish): Promise<Known> {
   if (wish === "delete") {
     if (known) await client.delete(urn, known.id, known)
     return undefined

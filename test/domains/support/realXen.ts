@@ -29,12 +29,10 @@ export class RealXen implements AsyncDisposable {
     this.#folder = folder
   }
 
-  static async start(): Promise<RealXen> {
+  /** @param forwards further ways behind the machine */
+  static async start(...forwards: { address: string; to: number }[]): Promise<RealXen> {
     const folder = await mkdtemp(join(tmpdir(), "real-xen-"))
-    const machine = await xenMachine({ forwards: [{ address, to: 80 }] })
-    // Emulated, a dom0 of two CPUs takes twice as long to start a process: the two wait for each other at every change of
-    // a page table.
-    await machine.run("xl vcpu-set 0 1")
+    const machine = await xenMachine({ forwards: [{ address, to: 80 }, ...forwards] })
     return new RealXen(machine, await ProviderUnderTest.start(), folder)
   }
 
