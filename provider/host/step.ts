@@ -62,6 +62,8 @@ export interface GuardHooks {
   readonly after: readonly Command[]
   /** Instead of `before` and `after` when the revert happens at boot. */
   readonly afterBoot: readonly Command[]
+  /** Files that the step's commands write, not the step: they are put back with the others. Default: none. */
+  readonly written?: readonly string[]
   /** Succeeds once the old setting works again; without success the machine is restarted. */
   readonly check?: Command
   /** Succeeds at boot while the change is on trial. Without it a restart always reverts. */

@@ -9,6 +9,7 @@ import {
   GuardRevertedError,
   isRunning,
   launch,
+  takeBack,
 } from "../../provider/host/guard/guard.ts"
 import { guarded } from "../../provider/host/guard/guarded.ts"
 import { planBridge, planBridgeRemoval } from "../../provider/host/network/bridge.ts"
@@ -249,3 +250,48 @@ test.serial("a guard whose run was killed before its time began gives way to the
   t.not(second.token, first.token)
   t.true(await isRunning(connection, second.name))
 })
+
+/** As `update-grub` does it: the menu is written by a command, and no action of the step has its bytes. */
+const MENU: Step = {
+  title: "Write a menu",
+  risk: "boot",
+  actions: [run(["sh", "-c", "echo trial >/srv/menu && echo trial >/srv/added"])],
+  undo: [],
+  guard: {
+    name: "dom0",
+    window: 60,
+    before: [],
+    after: [],
+    afterBoot: [],
+    written: ["/srv/menu", "/srv/added"],
+  },
+}
+const RETURNS: readonly [what: string, back: (host: TestHost, connection: Connection) => Promise<void>][] = [
+  ["when nobody confirms", (_, connection) => takeBack(connection, "dom0")],
+  [
+    "at the next boot",
+    async host => {
+      await host.powerCut()
+      await host.powerOn()
+    },
+  ],
+]
+for (const [when, back] of RETURNS)
+  test.serial(`what a command of the step has written is put back ${when}`, async t => {
+    const host = await TestHost.start(SETTINGS["systemd-networkd, static"]!)
+    t.teardown(() => host.stop())
+    const connection = host.connection(await whenItAnswers(host))
+    await host.inside(["sh", "-c", "mkdir -p /srv && echo old >/srv/menu && chmod 600 /srv/menu"])
+    await launch(connection, await arm(connection, MENU))
+    const until = async (condition: string) =>
+      await host.inside(["timeout", "60", "sh", "-c", `until ${condition}; do sleep 0.1; done`])
+    await until("[ -e /var/lib/pulumi-xen/guard/dom0/made ]")
+    t.is((await host.inside(["cat", "/srv/menu", "/srv/added"])).stdout, "trial\ntrial\n")
+    await back(host, connection)
+    await whenItAnswers(host)
+    await until("grep -q state=reverted /var/lib/pulumi-xen/guard/dom0/state")
+    t.is(
+      (await host.inside(["sh", "-c", "cd /srv && stat -c '%n %a' * && cat menu"])).stdout,
+      "menu 600\nold\n",
+    )
+  })

@@ -189,9 +189,7 @@ function trialStep(
   window = 300,
 ): Step {
   const former = grub.facts.environment.saved_entry ?? fallback
-  // What decides the next boot comes first: writing the menu takes long, and the guard gives it no more than two minutes.
-  const next = [grub.setDefault(former), grub.fallBackTo(grub.facts.environment.fallback), grub.forgetNext]
-  const back = [...next, grub.regenerate]
+  const back = [grub.setDefault(former), grub.fallBackTo(grub.facts.environment.fallback), grub.forgetNext]
   const paths = writes.flatMap(action => (action.kind === "write" ? [action.path] : []))
   return {
     title: facts.xen ? "Restart with other options for Xen and dom0" : "Restart into Xen",
@@ -204,7 +202,7 @@ function trialStep(
       run(grub.fallBackToPlain),
       run(grub.bootXenOnce),
     ],
-    undo: [...next.map(command => run(command)), ...putBack(facts, paths, grub)],
+    undo: [...back.map(command => run(command)), ...putBack(facts, paths, grub)],
     guard: {
       name: "dom0",
       window,
@@ -212,6 +210,8 @@ function trialStep(
       before: [],
       after: back,
       afterBoot: back,
+      // The old menu itself, and not another one: to write one takes up to minutes, and can fail.
+      written: [grub.facts.config],
       keep: [grub.makeXenDefault],
       trial: ["sh", "-c", '[ "$(cat /sys/hypervisor/type 2>/dev/null)" = xen ]'],
       restart: facts.xen ? "always" : "after-trial",

@@ -66,13 +66,14 @@ export function armingScript(step: Step, hooks: GuardHooks, token: string): stri
   const touched = step.actions.flatMap(action =>
     action.kind === "write" || action.kind === "remove" ? [action.path] : [],
   )
+  const saved = [...touched, ...(hooks.written ?? [])]
   // Commands before the first file run while the old files are in place, the others when all new ones are.
   const first = step.actions.findIndex(({ kind }) => kind !== "run")
   const files = first === -1 ? 0 : first
   return [
     ARM_SH,
     `begin ${quote(hooks.name)}`,
-    ...touched.map(path => `save ${quote(path)}`),
+    ...saved.map(path => `save ${quote(path)}`),
     ...step.actions.flatMap(action => intent(action)),
     hook("prepare", commandsOf(step.actions.slice(0, files)), "stop"),
     hook("change", commandsOf(step.actions.slice(files)), "stop"),
