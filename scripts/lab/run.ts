@@ -21,6 +21,8 @@ export async function run(wanted: string, command: Command, options: RunOptions 
   const child = quiet(options)`${tied(command)}`
   // A program may end before it has read all of its input; what that means its exit code tells.
   child.stdin.on("error", () => {})
+  // zx leaves it open where there is nothing to be said, and who reads it would wait for ever.
+  if (!options.input) child.stdin.end()
   const output = await child
   if (output.exitCode !== 0) throw new ProgramFailed(wanted, command[0]!, output.exitCode, output.stderr)
   return output.stdout

@@ -12,3 +12,12 @@ test("a program that ends without reading its input has done so by its exit code
 test("a program gets the whole of its input", async t => {
   t.is(await run("count", ["wc", "-c"], { input }), `${input.length}\n`)
 })
+
+for (const [what, options] of [
+  ["nothing to read", {}],
+  ["an empty input", { input: "" }],
+] as const) {
+  test(`a program that is given ${what} comes to the end of its input`, async t => {
+    t.is(await run("count", ["wc", "-c"], options), "0\n")
+  })
+}
