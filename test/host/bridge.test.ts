@@ -17,6 +17,8 @@ for (const [setting, options] of Object.entries(SETTINGS))
       t.teardown(() => host.stop())
       const address = await whenItAnswers(host)
       const connection = host.connection(address)
+      // The one of the link, which it makes itself, among them.
+      const former = await addressesOf(connection, all => all.some(one => one.startsWith("fe80:")))
       const before = await readFacts(connection)
       const expected = setting.split(",")[0]
       t.is(before.network.manager, expected as typeof before.network.manager)
@@ -51,16 +53,27 @@ for (const [setting, options] of Object.entries(SETTINGS))
       const after = await readFacts(connection)
       t.deepEqual(after.network.files, before.network.files)
       t.deepEqual(planBridgeRemoval(after, "xenbr0"), [], "a second removal does nothing")
+      const given = await addressesOf(connection, all => former.every(one => all.includes(one)))
       t.deepEqual(
-        after.network.links
-          .find(({ name }) => name === "eth0")
-          ?.addresses.filter(({ family }) => family === 4),
-        before.network.links
-          .find(({ name }) => name === "eth0")
-          ?.addresses.filter(({ family }) => family === 4),
+        former.filter(one => !given.includes(one)),
+        [],
       )
     },
   )
+
+/** The addresses of the uplink, once they are as said or ten seconds are over. */
+async function addressesOf(
+  connection: Connection,
+  asSaid: (addresses: readonly string[]) => boolean,
+): Promise<readonly string[]> {
+  for (let tries = 0; ; tries++) {
+    const { network } = await readFacts(connection)
+    const addresses =
+      network.links.find(({ name }) => name === "eth0")?.addresses.map(({ cidr }) => cidr) ?? []
+    if (asSaid(addresses) || tries === 20) return addresses
+    await new Promise(resolve => setTimeout(resolve, 500))
+  }
+}
 
 /** IPv6 comes a moment after IPv4: facts, once the plan has nothing more to say or ten seconds are over. */
 async function settled(connection: Connection) {

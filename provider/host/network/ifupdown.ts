@@ -43,9 +43,20 @@ export const ifupdown: Backend = {
   ],
   restore: (_, config) =>
     config.uplink && !config.vlan
-      ? [attempt("ip", "addr", "flush", "dev", config.uplink), ["ifup", "--force", config.uplink]]
+      ? [
+          attempt("ip", "addr", "flush", "dev", config.uplink),
+          ["sh", "-c", BEGIN_IPV6, "sh", config.uplink],
+          ["ifup", "--force", config.uplink],
+        ]
       : [],
 }
+
+/**
+ * A port of a bridge has lost its link-local address. A link makes it, and asks for routers, when it comes up or when IPv6
+ * begins on it (disable_ipv6 in the kernel's ip-sysctl.rst); it is up, and is not to lose its carrier for that.
+ */
+const BEGIN_IPV6 = `switch=/proc/sys/net/ipv6/conf/$1/disable_ipv6
+[ "$(cat "$switch" 2>/dev/null)" != 0 ] || { echo 1 >"$switch" && echo 0 >"$switch"; }`
 
 function attempt(...command: string[]): string[] {
   return ["sh", "-c", '"$@" || true', "sh", ...command]
