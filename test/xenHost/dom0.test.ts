@@ -1,22 +1,18 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { setTimeout as sleep } from "node:timers/promises"
 import anyTest, { type TestFn } from "ava"
 import type { Properties } from "../../provider/rpc/value.ts"
 import { type TestMachine, xenMachine } from "../helpers/lab.ts"
 import { failureOf, type Made, ProviderUnderTest } from "../helpers/provider.ts"
-import { startProvider, untilLogged } from "../helpers/providerProcess.ts"
-import { GIVE_MODULE, TAKE_MODULE } from "./helpers/breaks.ts"
 import { eventually } from "./helpers/midway.ts"
 
-// One machine goes through all of it, in the order of the file: it is restored with Xen running, and broken after that.
+// One machine goes through all of it, in the order of the file: it is restored with Xen running.
 const test = anyTest.serial as TestFn
 let machine: TestMachine
 let provider: ProviderUnderTest
 let made: Made
 let foreign: string
-let plain: string
 
 const urn = "urn:pulumi:s::p::xen:index:Dom0::www1"
 const restart = 15 * 60_000
@@ -26,13 +22,12 @@ const connection = () => {
   return { host, port, user, hostKey, privateKeyPath }
 }
 /** In software emulation dom0 takes minutes for GRUB's menu alone, and that is part of the time. */
-const want = (more: Properties = {}): Properties => ({
+const want = (): Properties => ({
   connection: connection(),
   memory: 768,
   xenOptions: [...machine.host.xenOptions, "com1=115200,8n1", "console=com1"],
   linuxOptions: ["net.ifnames=0", "console=hvc0"],
   window: 1500,
-  ...more,
 })
 
 const bootId = () => machine.run("cat /proc/sys/kernel/random/boot_id")
@@ -43,7 +38,6 @@ cat /etc/default/grub.d/* /etc/default/xen /etc/default/xendomains
 grep -c ^menuentry /boot/grub/grub.cfg
 find /etc -name '*pulumi-xen*' ! -name 'pulumi-xen-guard-*'
 find /var/lib/pulumi-xen -type f ! -name lock ! -path '*/guard/*' 2>/dev/null || :`
-const MENU = "cat /etc/default/grub.d/*; grep -c ^menuentry /boot/grub/grub.cfg"
 
 test.before(async t => {
   t.timeout(restart)
@@ -109,78 +103,4 @@ test("a Xen that was there before stays when it is given back, with its own opti
   await provider.client.delete(urn, made.id, made)
   t.is(await bootId(), before)
   t.is(await machine.run(CONFIGURATION), foreign)
-})
-
-const BROKEN: [what: string, more: () => Properties, arrange: string, restore: string][] = [
-  [
-    "too little memory for dom0",
-    () => ({ xenOptions: [...(want().xenOptions as string[]), "dom0_mem=16M,max:16M"] }),
-    "",
-    "",
-  ],
-  ["a module missing", () => ({}), TAKE_MODULE, GIVE_MODULE],
-  ["a root that is not there", () => ({ linuxOptions: ["root=/dev/nowhere", "rootdelay=5"] }), "", ""],
-]
-
-test("the machine boots plain Linux, with Xen installed", async t => {
-  t.timeout(restart)
-  await machine.run(
-    "rm /etc/default/grub.d/lab-xen.cfg; echo XEN_OVERRIDE_GRUB_DEFAULT=0 >/etc/default/grub.d/plain.cfg; update-grub",
-  )
-  await machine.reboot()
-  plain = await machine.run(CONFIGURATION)
-  t.is(await hypervisor(), "none")
-})
-
-for (const [what, more, arrange, restore] of BROKEN) {
-  test(`a Xen with ${what}: the machine comes back without it, by itself, and the user is told`, async t => {
-    t.timeout(2 * restart)
-    const before = await machine.run(MENU)
-    await machine.run(arrange)
-    const failed = await failureOf(provider.create(urn, want(more())))
-    t.regex(failed.says, /The host has taken the change back and is on its old setting/)
-    t.like(failed.saved?.outputs, { guard: "reverted" })
-    await eventually("the machine to answer", 600, async () => (await hypervisor()) === "none")
-    await machine.run(restore)
-    t.is(await machine.run(MENU), before)
-  })
-}
-
-test("the power fails while Xen boots on trial: the machine comes up without it", async t => {
-  t.timeout(2 * restart)
-  const running = await startProvider()
-  const creating = running.client.create(urn, await provider.check(urn, want())).catch(() => undefined)
-  await untilLogged(running.engine, /waiting for the machine to restart/)
-  await sleep(20_000)
-  await machine.powerCut()
-  await running.stop("SIGKILL")
-  await creating
-  await machine.boot()
-  t.is(await hypervisor(), "none")
-  t.regex(await machine.run("cat /var/lib/pulumi-xen/guard/dom0/log"), /restarted before anybody confirmed/)
-})
-
-test("the provider is killed while Xen boots on trial: nobody confirms, and the machine goes back by itself", async t => {
-  t.timeout(3 * restart)
-  const running = await startProvider()
-  const creating = running.client
-    .create(urn, await provider.check(urn, want({ window: 60 })))
-    .catch(() => undefined)
-  await untilLogged(running.engine, /waiting for the machine to restart/)
-  await running.stop("SIGKILL")
-  await creating
-  const log = () => machine.run("cat /var/lib/pulumi-xen/guard/dom0/log")
-  await eventually("the guard to take Xen back", 1200, async () => /is back/.test(await log()))
-  await eventually("plain Linux to run again", 1200, async () => (await hypervisor()) === "none")
-  t.regex(await log(), /the machine runs the trial.*\n.*nobody confirmed in time/)
-})
-
-test("after all that, the next run with the right input makes a Xen host of the machine; removed, it is plain Linux again", async t => {
-  t.timeout(3 * restart)
-  made = await provider.create(urn, want())
-  t.like(made.outputs, { guard: "confirmed", drift: [] })
-  t.regex(await machine.run("xl list"), /Domain-0\s+0\s+768/)
-  await provider.client.delete(urn, made.id, made)
-  t.is(await hypervisor(), "none")
-  t.is(await machine.run(CONFIGURATION), plain)
 })

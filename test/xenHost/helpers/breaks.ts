@@ -11,7 +11,7 @@ ip -4 -o addr show scope global | awk '{print $2, $4}'
 ip -4 route show default | sed 's/ metric.*//; s/ proto [^ ]*//; s/ src [^ ]*//'
 `
 
-/** What the log of a guard says of a change that was not confirmed: in time, before a restart, or for it was never made. */
+/** What the log of a guard says of a change that was not confirmed: in time, before a restart, or for it was not made. */
 export const UNCONFIRMED = /nobody confirmed in time|restarted before anybody confirmed|the change failed/
 
 /** What breaks a `pulumi up` off in the middle. */

@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process"
 import { once } from "node:events"
-import { readFileSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 import { setTimeout as sleep } from "node:timers/promises"
 import type { PulumiStack } from "../../helpers/pulumiStack.ts"
 
@@ -70,13 +70,14 @@ interface Process {
 }
 
 /** Of a process that has ended it is empty. */
-const commandOf = (pid: number): string => read(`/proc/${pid}/cmdline`)
+const commandOf = (pid: number): string => ifItRuns(() => readFileSync(`/proc/${pid}/cmdline`, "utf8"), "")
 
-function read(file: string): string {
+/** What proc(5) says of a process or a thread, or `otherwise` when it has ended. */
+function ifItRuns<T>(look: () => T, otherwise: T): T {
   try {
-    return readFileSync(file, "utf8")
+    return look()
   } catch (error) {
-    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return ""
+    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return otherwise
     throw error
   }
 }
@@ -87,18 +88,21 @@ function family({ pid }: ChildProcess): Process[] {
   const queue = [pid!]
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
     found.push({ pid: next, command: commandOf(next) })
-    queue.push(...read(`/proc/${next}/task/${next}/children`).split(" ").filter(Boolean).map(Number))
+    queue.push(...childrenOf(next))
   }
   return found
 }
 
-function end(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL")
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error
-  }
+/** Each thread has children of its own, and pulumi, a Go program, starts its plugins from any of its threads. */
+function childrenOf(pid: number): number[] {
+  const threads = ifItRuns(() => readdirSync(`/proc/${pid}/task`), [])
+  return threads.flatMap(thread => {
+    const children = ifItRuns(() => readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8"), "")
+    return children.split(" ").filter(Boolean).map(Number)
+  })
 }
+
+const end = (pid: number): unknown => ifItRuns(() => process.kill(pid, "SIGKILL"), false)
 
 /** Asks until it holds, for at most so many seconds. */
 export async function eventually(

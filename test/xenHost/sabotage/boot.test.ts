@@ -12,8 +12,8 @@ let old: string
 /** The old setting with what boots next, and with which options. */
 const SETTING = `${OLD}
 cat /etc/default/grub.d/*
-grep -c ^menuentry /boot/grub/grub.cfg
-grub-editenv list | grep -v '^saved_entry=' || :`
+md5sum /boot/grub/grub.cfg
+grub-editenv list`
 
 test.before(async t => {
   t.timeout(restarts(2))
@@ -37,12 +37,8 @@ const XENS: [what: string, more: () => Wish, arrange: string, restore: string][]
     "",
   ],
   ["a module missing", () => ({}), TAKE_MODULE, GIVE_MODULE],
-  [
-    "a root that is not there",
-    () => ({ dom0: { linuxOptions: ["root=/dev/nowhere", "rootdelay=5"] } }),
-    "",
-    "",
-  ],
+  // The whole disk: where nothing is at all, the initramfs would wait half a minute for it.
+  ["a root that is none", () => ({ dom0: { linuxOptions: ["root=/dev/vda"] } }), "", ""],
 ]
 for (const [what, more, arrange, restore] of XENS) {
   test(`a Xen with ${what}: the machine comes back without it, by itself, and the user is told`, async t => {
@@ -55,22 +51,31 @@ for (const [what, more, arrange, restore] of XENS) {
   })
 }
 
+/** GRUB loads Xen: from here on its one-shot entry is used up. */
+async function untilXenIsLoaded(begin: number): Promise<void> {
+  await eventually("GRUB to load Xen", 600, async () =>
+    /Loading Xen/.test((await www1.machine.console()).slice(begin)),
+  )
+}
+
 /**
- * Where it is broken off: Xen runs, or begins to; or its menu is being written, for which a machine that is emulated needs
- * minutes. And the seconds after which the host takes it back, if it does not do that when it starts.
+ * Where it is broken off: Xen begins to boot, or its menu is being written. And the seconds after which the host takes it
+ * back, if it does not do that when it starts; the menu has to be written within them.
  */
-const RESTARTED = /Dom0 www1 .* waiting for the machine to restart/
-const TRIALS: [until: RegExp, window: number][] = [
-  [RESTARTED, PATIENT.dom0],
-  [RESTARTED, 240],
-  [/Dom0 www1 .* waiting for the change/, 60],
+const TRIALS: [until: RegExp, loaded: boolean, window: number][] = [
+  [/Dom0 www1 .* waiting for the machine to restart/, true, PATIENT.dom0],
+  [/Dom0 www1 .* waiting for the machine to restart/, true, 180],
+  [/Dom0 www1 .* waiting for the change/, false, 60],
 ]
 for (const [index, [what, strike]] of BREAKS.entries()) {
   test(`${what} while Xen is on trial: the machine goes back to plain Linux by itself`, async t => {
     t.timeout(restarts(2))
-    const [until, window] = TRIALS[index]!
+    const [until, loaded, window] = TRIALS[index]!
     await www1.want({ dom0: { window } })
-    await strike(www1, await upUntil(www1.stack, until))
+    const { length } = await www1.machine.console()
+    const running = await upUntil(www1.stack, until)
+    if (loaded) await untilXenIsLoaded(length)
+    await strike(www1, running)
     await eventually("the old setting to be back", 1200, async () => (await www1.run(SETTING)) === old)
     t.regex(await www1.run("cat /var/lib/pulumi-xen/guard/dom0/log"), UNCONFIRMED)
   })
