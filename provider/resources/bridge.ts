@@ -47,7 +47,9 @@ function making(wanted: BridgeWanted, urn: string, adopting: boolean): HostChang
       ...refuseBridge(facts, wanted),
       ...(adopting ? refuseForeign(facts, mark, urn, bridgeRecord(facts, wanted.name) !== undefined) : []),
     ],
-    inquire: (host, facts, { signal }) => refuseInUse(host, facts, wanted, signal),
+    inquire: async (host, facts, { signal }) => ({
+      refusals: await refuseInUse(host, facts, wanted, signal),
+    }),
     plan: facts => [...claim(facts, mark, urn), ...planBridge(facts, wanted)],
     missing: facts => planBridge(facts, wanted).flatMap(({ title }) => [title, ...driftWords(facts, wanted)]),
   }

@@ -16,13 +16,20 @@ export interface HostChange {
   /** What must not be attempted, before anything is changed. */
   refusals(facts: HostFacts): readonly Refusal[]
   /** The same, for what only a further question to the host can tell; asked when there is something to do. */
-  inquire?(host: Connection, facts: HostFacts, context: Context): Promise<readonly Refusal[]>
+  inquire?(host: Connection, facts: HostFacts, context: Context): Promise<Inquiry>
   /** The least that leads to what is wanted; `[]` when all is as wanted. */
   plan(facts: HostFacts): Plan
   /** What is not as wanted, in words, once the plan was carried out; `[]` is the proof. */
   missing(facts: HostFacts, before: HostFacts): readonly string[]
   /** Called when the first step is about to be taken: from here on something may exist. */
   begin?(facts: HostFacts): void
+}
+
+/** What a further question has told. */
+export interface Inquiry {
+  readonly refusals: readonly Refusal[]
+  /** The facts with what is known now: what is done is planned from these. Default: those that there were. */
+  readonly facts?: HostFacts
 }
 
 /** After its change the host is not what was wanted, though no step failed. */
@@ -44,9 +51,10 @@ export async function changeHost(host: Connection, change: HostChange, context: 
   return withHostLock(host, lockOptions(context), async () => {
     const before = await settled(host, look, context)
     refuse(host.name, refusalsOf(change, before))
-    const plan = change.plan(before)
-    if (plan.length === 0) return before
-    refuse(host.name, (await change.inquire?.(host, before, context)) ?? [])
+    if (change.plan(before).length === 0) return before
+    const inquiry = await change.inquire?.(host, before, context)
+    refuse(host.name, inquiry?.refusals ?? [])
+    const plan = change.plan(inquiry?.facts ?? before)
     change.begin?.(before)
     const prove = async (connection: Connection): Promise<HostFacts> => {
       const facts = await look(connection)

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto"
 import { planHold, planHoldRemoval } from "../host/boot/hold.ts"
 import { readFacts } from "../host/facts/probe.ts"
 import { type HostFacts, type Refusal, refusal } from "../host/index.ts"
-import { refuseUnavailable, refuseUnknownXen } from "../host/packages/available.ts"
+import { inquireAvailable, refuseUnknownXen } from "../host/packages/available.ts"
 import { type PackagesRecord, planPackages, planPackagesRemoval } from "../host/packages/plan.ts"
 import { refusePackages } from "../host/packages/refusals.ts"
 import { packageTool } from "../host/packages/tools.ts"
@@ -64,8 +64,8 @@ function making(id: string, from: Inputs, directories?: Directories): HostChange
     inquire: async (host, facts, { signal }) => {
       const { packages = [], repositories = [], files = [] } = wanted(facts)
       return repositories.length > 0 || files.length > 0
-        ? []
-        : refuseUnavailable(host, facts, packages, signal)
+        ? { refusals: [] }
+        : inquireAvailable(host, facts, packages, signal)
     },
     plan: facts => {
       const plan = planPackages(facts, wanted(facts))

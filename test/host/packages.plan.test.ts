@@ -102,6 +102,18 @@ test("a file is sent under its digest and installed, before the packages that it
   t.is(upload.kind === "upload" ? upload.sha256 : "", sha256)
 })
 
+test("lists that were fetched to look a package up are not fetched again to install it", t => {
+  const verbs = (fetched: boolean) =>
+    planPackages(hostFacts({ packages: { manager: "apt", fetched } }), {
+      id: "a",
+      packages: [{ name: "nftables" }],
+    })
+      .flatMap(({ actions }) => actions)
+      .map(action => (action.kind === "run" ? action.command[2] : action.kind))
+  t.deepEqual(verbs(false), ["run", "install"])
+  t.deepEqual(verbs(true), ["install"])
+})
+
 test("an unsigned repository that was asked for is shown as such", t => {
   const repositories = [{ name: "own", url: "https://example.org/deb", allowUnsigned: true }]
   const step = planPackages(hostFacts(), { id: "a", repositories }).find(({ title }) =>

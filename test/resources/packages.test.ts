@@ -96,6 +96,29 @@ test("a preview says what would be installed and from where, and does nothing", 
   t.is(await wired.inside(SETTING), before)
 })
 
+test("on a host that knows of no packages yet, the lists are fetched once: to look, and to install", async t => {
+  t.timeout(300_000)
+  // In front of apt-get stands what writes down how it was called.
+  const spy = "/usr/local/bin/apt-get"
+  await wired.inside(`
+    echo 'deb [trusted=yes] file:///srv/repo ./' >/etc/apt/sources.list.d/near.list
+    rm -rf /var/lib/apt/lists/*
+    printf '#!/bin/sh\\necho "$*" >>/tmp/calls\\nexec /usr/bin/apt-get "$@"\\n' >${spy}
+    chmod +x ${spy}`)
+  const made = await provider.create(urn, want({ repositories: [] }))
+  t.deepEqual(made.outputs.added, ["px-hello", "px-lib"])
+  const calls = await wired.inside("cat /tmp/calls")
+  t.is(calls.match(/ update /g)?.length, 1, calls)
+
+  const more = { packages: ["px-hello", "px-other"], repositories: [] }
+  await provider.create(urn, want(more))
+  const later = await wired.inside("cat /tmp/calls")
+  t.is(later.match(/ update /g)?.length, 2, "lists that were there may be old, and are fetched to install")
+
+  await provider.client.delete(urn, made.id, made)
+  await wired.inside(`rm ${spy} /tmp/calls /etc/apt/sources.list.d/near.list; rm -rf /var/lib/apt/lists/*`)
+})
+
 test("a set's life: installed with what it needs, found again, mended, and just that removed", async t => {
   t.timeout(300_000)
   const before = await wired.inside(SETTING)

@@ -1,3 +1,7 @@
+import type { NetworkFacts } from "./networkTypes.ts"
+
+export type { Address, Link, NetworkFacts, NetworkManagerName, Route } from "./networkTypes.ts"
+
 /** Families that share their package tools and their boot layout. */
 export type Family = "debian" | "el" | "suse" | "other"
 
@@ -35,6 +39,8 @@ export interface PackageFacts {
   readonly held: readonly string[]
   /** Xen's packages, installed or on offer. */
   readonly xen: readonly XenPackage[]
+  /** Whether a run has fetched the lists of what the repositories offer since it asked for these facts. */
+  readonly fetched?: boolean
   /** Packages that are half installed or half configured (dpkg --audit, rpm transaction left open). */
   readonly broken: readonly string[]
 }
@@ -119,69 +125,6 @@ export interface BootFacts {
   readonly init: "systemd" | "other"
   readonly bootId: string
   readonly uptime: number
-}
-
-export type NetworkManagerName = "ifupdown" | "NetworkManager" | "systemd-networkd" | "other"
-
-export interface Address {
-  /** "192.0.2.7/24", "2001:db8::7/64". */
-  readonly cidr: string
-  readonly family: 4 | 6
-  readonly scope: "global" | "link" | "host" | "site"
-  /** It has a lifetime: DHCP or router advertisement gave it. */
-  readonly dynamic: boolean
-}
-
-export interface Link {
-  readonly name: string
-  readonly mac: string
-  readonly up: boolean
-  readonly carrier: boolean
-  readonly mtu: number
-  /** rtnl kind: "bridge", "vlan", "veth", "bond"…; absent for hardware. */
-  readonly kind?: string
-  /** Name of the bridge or bond it is a port of. */
-  readonly controller?: string
-  /** VLAN: its number and the link it lies on. */
-  readonly vlan?: number
-  readonly parent?: string
-  /** Bridge only. */
-  readonly bridge?: { readonly stp: boolean; readonly forwardDelay: number }
-  readonly addresses: readonly Address[]
-}
-
-export interface Route {
-  readonly family: 4 | 6
-  /** "default" or a prefix. */
-  readonly destination: string
-  readonly gateway?: string
-  readonly link: string
-  readonly metric?: number
-  readonly protocol?: string
-}
-
-export interface NetworkFacts {
-  /** What configures the uplink now. */
-  readonly manager: NetworkManagerName
-  /** What that was concluded from. */
-  readonly evidence: string
-  /** Managers that are active at all. */
-  readonly active: readonly NetworkManagerName[]
-  readonly links: readonly Link[]
-  readonly routes: readonly Route[]
-  readonly dns: { readonly servers: readonly string[]; readonly search: readonly string[] }
-  /** The link of the default route (IPv4 first). */
-  readonly uplink?: string
-  /** The address this SSH session came in on, and its link. */
-  readonly session?: { readonly address: string; readonly link?: string }
-  /** Configuration files of the managers by path, without secrets. */
-  readonly files: Readonly<Record<string, string>>
-  /** systemd-networkd: the .network file that each link is configured by. */
-  readonly networkdFiles: Readonly<Record<string, string>>
-  /** systemd-networkd: the DHCP client identifier of each link that has a lease, in hex. */
-  readonly dhcpClientIds: Readonly<Record<string, string>>
-  /** NetworkManager: the active profile of each device, as `nmcli connection show` prints it. */
-  readonly profiles: Readonly<Record<string, Readonly<Record<string, string>>>>
 }
 
 export interface DiskFacts {

@@ -7,26 +7,28 @@ import type { PackageWanted } from "./wanted.ts"
 
 /**
  * Names that no repository of the host offers, each refused. Where the host knows of none, the lists are fetched
- * before that is believed: a fresh machine has none, and would seem to have no packages at all.
+ * before that is believed: a fresh machine has none, and would seem to have no packages at all. The facts that are
+ * returned say so, and the plan that is made from them does not fetch the lists again.
  */
-export async function refuseUnavailable(
+export async function inquireAvailable(
   connection: Connection,
   facts: HostFacts,
   packages: readonly PackageWanted[],
   signal: AbortSignal,
-): Promise<Refusal[]> {
+): Promise<{ refusals: Refusal[]; facts: HostFacts }> {
   const { manager, installed } = facts.packages
   const missing = packages.filter(({ name }) => installed[name] === undefined).map(({ name }) => name)
-  if (manager === undefined || missing.length === 0) return []
+  if (manager === undefined || missing.length === 0) return { refusals: [], facts }
   const offered = async () =>
     (await readFacts(connection, { depth: "full", packages: missing, signal })).packages.available
   let available = await offered()
-  if (missing.some(name => available[name] === undefined)) {
+  const fetched = missing.some(name => available[name] === undefined)
+  if (fetched) {
     const refresh = ["sh", "-s", "run", ...packageTool(manager).refresh]
     await connection.run(refresh, { stdin: PACKAGES_SH, timeout: 1_800_000, keep: "tail", signal })
     available = await offered()
   }
-  return missing
+  const refusals = missing
     .filter(name => available[name] === undefined)
     .map(name =>
       refusal(
@@ -35,6 +37,7 @@ export async function refuseUnavailable(
         "Add a repository that has it, or correct the name.",
       ),
     )
+  return { refusals, facts: { ...facts, packages: { ...facts.packages, fetched } } }
 }
 
 /** Xen and what updates of its guests need, by the names that the distribution gives them. */

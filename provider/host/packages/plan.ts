@@ -98,7 +98,7 @@ function planInstallation(tool: PackageTool, facts: HostFacts, wanted: PackagesW
   return [
     ...(stuck.length > 0 ? [releaseStep(tool, stuck)] : []),
     ...(missingFiles.length > 0 ? [installFilesStep(tool, wanted, missingFiles)] : []),
-    ...(missing.length > 0 ? [installStep(tool, wanted.id, missing)] : []),
+    ...(missing.length > 0 ? [installStep(tool, facts, wanted.id, missing)] : []),
     ...(toRelease.length > 0 ? [releaseStep(tool, toRelease)] : []),
     ...(toHold.length > 0 ? [holdStep(tool, toHold)] : []),
   ]

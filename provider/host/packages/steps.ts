@@ -52,11 +52,17 @@ export function repositoryStep(
   )
 }
 
-export function installStep(tool: PackageTool, id: string, packages: readonly PackageWanted[]): Step {
+export function installStep(
+  tool: PackageTool,
+  facts: HostFacts,
+  id: string,
+  packages: readonly PackageWanted[],
+): Step {
   const words = tool.install(packages)
   const titles = packages.map(({ name, version }) => (version ? `${name} ${version}` : name))
   // Lists that were never fetched know no package; those of a new repository do not exist yet.
-  const actions = [inTurn(tool.refresh), helper(words, "install", id, tool.database, ...words)]
+  const refresh = facts.packages.fetched ? [] : [inTurn(tool.refresh)]
+  const actions = [...refresh, helper(words, "install", id, tool.database, ...words)]
   return step(`Install ${titles.join(", ")}`, actions, {
     undo: [helper(tool.remove(packages.map(({ name }) => name)), "remove", id, tool.database)],
     progress: packageProgress,
