@@ -12,7 +12,8 @@ import { StoppedError } from "./operation.ts"
 import { Redactor } from "./redact.ts"
 import type { Registry } from "./resource.ts"
 import { checkFailure, checkResponse, diffResponse } from "./responses.ts"
-import { bare, type Properties } from "./value.ts"
+import { unquoteConfig } from "./unquote.ts"
+import type { Properties } from "./value.ts"
 import { toCode } from "./view.ts"
 
 type Handlers = grpc.UntypedServiceImplementation
@@ -126,20 +127,23 @@ export class Protocol {
 
   async #checkConfig(request: messages.CheckRequest): Promise<messages.CheckResponse> {
     const { version, pluginDownloadURL, ...given } = this.#decode(request.getNews())
-    const { inputs, failures } = checkInputs(this.#registry.config, this.#unquote(given))
+    const { inputs, failures } = checkInputs(
+      this.#registry.config,
+      unquoteConfig(this.#registry.config, given),
+    )
     return checkResponse({ ...inputs, version, pluginDownloadURL }, failures)
   }
 
   async #diffConfig(request: messages.DiffRequest): Promise<messages.DiffResponse> {
     const [olds, news] = [request.getOldInputs() ?? request.getOlds(), request.getNews()].map(struct =>
-      this.#unquote(this.#decode(struct)),
+      unquoteConfig(this.#registry.config, this.#decode(struct)),
     )
     return diffResponse(diffInputs(this.#registry.config, olds!, news!), false)
   }
 
   async #configure(request: messages.ConfigureRequest): Promise<messages.ConfigureResponse> {
     const { version, pluginDownloadURL, ...given } = this.#decode(request.getArgs())
-    const { inputs } = checkInputs(this.#registry.config, this.#unquote(given))
+    const { inputs } = checkInputs(this.#registry.config, unquoteConfig(this.#registry.config, given))
     this.#registry.configure(toCode(this.#registry.config, inputs))
     // Both must say the same: the engine takes the handshake's word where it made one, and this where it did not.
     const response = new messages.ConfigureResponse()
@@ -224,21 +228,6 @@ export class Protocol {
 
   #state(inputs: Parameters<typeof decodeProperties>[0], outputs: Parameters<typeof decodeProperties>[0]) {
     return { inputs: this.#decode(inputs), outputs: this.#decode(outputs) }
-  }
-
-  /** A provider's configuration arrives with every value that is not a text written as JSON. */
-  #unquote(config: Properties): Properties {
-    const entries = Object.entries(config).map(([name, value]) => {
-      const isText = this.#registry.config[name]?.shape.kind === "text"
-      const revealed = bare(value)
-      if (isText || typeof revealed !== "string" || !(name in this.#registry.config)) return [name, value]
-      try {
-        return [name, JSON.parse(revealed)]
-      } catch {
-        return [name, value]
-      }
-    })
-    return Object.fromEntries(entries)
   }
 }
 
