@@ -3,8 +3,9 @@ import { readFacts } from "../../provider/host/facts/probe.ts"
 import { ConnectionPool } from "../../provider/ssh/index.ts"
 import { ProviderUnderTest } from "../../test/helpers/provider.ts"
 import { PulumiStack } from "../../test/helpers/pulumiStack.ts"
+import { cpuOfChildren } from "./hosts/cpu.ts"
 import { otherTools, run } from "./hosts/otherTools.ts"
-import { cpuOfChildren, LoopbackHosts } from "./hosts/servers.ts"
+import { LoopbackHosts } from "./hosts/servers.ts"
 import { median, type Row, timed } from "./row.ts"
 
 const count = 100

@@ -1,17 +1,9 @@
-import { readFileSync } from "node:fs"
 import { type Sshd, startSshd } from "../../../test/helpers/sshd.ts"
 import { freePort } from "../../lab/ports.ts"
+import { cpuOfChildren } from "./cpu.ts"
 
 /** OpenSSH listens at 16 addresses at most (MAX_LISTEN_SOCKS of sshd.c). */
 const ADDRESSES = 15
-
-/** Seconds of CPU of a process's children that have ended (proc(5): cutime and cstime, in hundredths). */
-export function cpuOfChildren(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "latin1")
-    .replace(/^.*\) /s, "")
-    .split(" ")
-  return (Number(fields[13]) + Number(fields[14])) / 100
-}
 
 /** How one of the hosts is reached, as the `connection` of a resource. */
 export interface HostToAsk {
