@@ -22,7 +22,7 @@ const usage = `A bare rented machine on your own desk.
   --name N         which lab; default: lab
   --flavour F      ${Object.keys(flavours).join(" or ")}; default: debian
   --memory MIB     default: 4096
-  --cpus N         default: 2
+  --cpus N         default: 2 with KVM; 1 where the machine is emulated
   --forward P:A:Q  port P of 127.0.0.1 (0: any free one) leads to port Q of address A on the machine's network;
                    may be repeated; default: 0:10.0.2.20:80, and the same for 10.0.2.21 and 10.0.2.22
   --boot           boot from the disk, even where a snapshot of the booted machine could be restored

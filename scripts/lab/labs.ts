@@ -31,10 +31,11 @@ export const defaultForwards: Forward[] = [20, 21, 22].map(host => ({
   to: 80,
 }))
 
-/** The default machine: two CPUs, 4 GiB, with KVM where it works. */
+/** The default machine: 4 GiB, and two CPUs where KVM works. Emulated, two would wait for each other at every fork. */
 export async function defaultHardware(): Promise<Hardware> {
   await requirePrograms(programs)
-  return { memory: 4096, cpus: 2, accelerator: await accelerator() }
+  const found = await accelerator()
+  return { memory: 4096, cpus: found.kind === "kvm" ? 2 : 1, accelerator: found }
 }
 
 /** How a call of `up` ended. */

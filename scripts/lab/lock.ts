@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process"
 import { mkdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import { LabError } from "./errors.ts"
 import { locksDirectory } from "./paths.ts"
 
@@ -19,6 +20,18 @@ export async function lock(name: string, waiting: (holder: string) => void): Pro
   const held = (await flock(file, ["--nonblock"])) ?? (await waitFor(file, waiting))
   await writeFile(file, `process ${process.pid}`)
   return held
+}
+
+/** Takes whichever of the locks is free, or the first that gets free; how often it asks, in ms, is `every`. */
+export async function lockOneOf(names: readonly string[], every = 1000): Promise<Lock> {
+  await mkdir(locksDirectory(), { recursive: true })
+  for (;;) {
+    for (const name of names) {
+      const held = await flock(join(locksDirectory(), `${name}.lock`), ["--nonblock"])
+      if (held) return held
+    }
+    await sleep(every)
+  }
 }
 
 async function waitFor(file: string, waiting: (holder: string) => void): Promise<Lock> {

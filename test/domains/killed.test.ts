@@ -1,5 +1,6 @@
 import test, { type ExecutionContext } from "ava"
 import type { Properties } from "../../provider/rpc/value.ts"
+import { TURN } from "../helpers/lab.ts"
 import { startProvider } from "../helpers/providerProcess.ts"
 import { Gatekeeper, gate } from "./support/gatekeeper.ts"
 import { ask, type Known, type Wish } from "./support/interrupted.ts"
@@ -11,7 +12,7 @@ let known: Known
 let kills = 0
 
 test.before(async t => {
-  t.timeout(1_500_000)
+  t.timeout(TURN)
   xen = await RealXen.start(gate)
   gatekeeper = await Gatekeeper.start(xen)
 })

@@ -1,10 +1,11 @@
 import test from "ava"
+import { TURN } from "../helpers/lab.ts"
 import { RealXen, urn } from "./support/realXen.ts"
 
 let xen: RealXen
 
 test.before(async t => {
-  t.timeout(1_500_000)
+  t.timeout(TURN)
   xen = await RealXen.start()
 })
 test.after.always(() => xen?.[Symbol.asyncDispose]())

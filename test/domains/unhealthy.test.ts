@@ -1,12 +1,13 @@
 import test, { type ExecutionContext } from "ava"
 import type { Properties } from "../../provider/rpc/value.ts"
+import { TURN } from "../helpers/lab.ts"
 import { failureOf } from "../helpers/provider.ts"
 import { RealXen, urn } from "./support/realXen.ts"
 
 let xen: RealXen
 
 test.before(async t => {
-  t.timeout(1_500_000)
+  t.timeout(TURN)
   xen = await RealXen.start()
   await xen.deploy(await xen.given("good"))
 })

@@ -3,9 +3,10 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { LabHost } from "../../hosts/lab.ts"
 import type { FlavourName } from "../../scripts/lab/flavours.ts"
-import { bareImage, type Hardware, type Image, snapshot } from "../../scripts/lab/image.ts"
+import { bareImage, type Image, snapshot } from "../../scripts/lab/image.ts"
 import { bootInstance, createInstance, doorOf, type Home, type Instance } from "../../scripts/lab/instance.ts"
 import { defaultHardware } from "../../scripts/lab/labs.ts"
+import { lockOneOf } from "../../scripts/lab/lock.ts"
 import { type Door, reboot, runScript } from "../../scripts/lab/shell.ts"
 import { xenImage } from "../../scripts/lab/xen.ts"
 
@@ -15,8 +16,20 @@ export type MachineWish = {
   forwards?: { address: string; to: number }[]
   /** Boot from the disk (half a minute and more) and not from the snapshot (seconds). */
   boot?: boolean
-  /** CPUs. Default: two. In software emulation one alone does more: two wait for each other at every fork. */
-  cpus?: number
+}
+
+/** Milliseconds, for `t.timeout` of the hook that gets a file's machine: others may have theirs for that long. */
+export const TURN = 60 * 60_000
+
+let turn: Promise<unknown> | undefined
+
+/**
+ * Waits until fewer than two other test files have machines, and keeps the place until this process ends. On two cores a
+ * third emulated machine makes all of them so slow that the time limits of Xen's own tools run out.
+ */
+export function machineTurn(): Promise<unknown> {
+  turn ??= lockOneOf(["test-machine-1", "test-machine-2"])
+  return turn
 }
 
 /** A machine of one test's own, on a fresh disk; it ends with `await using`, and with the process at the latest. */
@@ -89,6 +102,7 @@ export class TestMachine implements AsyncDisposable {
  * on the bridge may take 10.0.2.16 and up, by DHCP or statically.
  */
 export async function xenMachine(wish: MachineWish = {}): Promise<TestMachine> {
+  await machineTurn()
   return await machineFrom(await xenImage(await defaultHardware()), "debian", wish)
 }
 
@@ -97,7 +111,8 @@ export async function bareMachine(
   flavour: FlavourName = "debian",
   wish: MachineWish = {},
 ): Promise<TestMachine> {
-  const bare = await bareImage(flavour, await hardwareOf(wish))
+  await machineTurn()
+  const bare = await bareImage(flavour, await defaultHardware())
   return await machineFrom(wish.boot ? bare : await snapshot(bare), flavour, wish)
 }
 
@@ -111,18 +126,14 @@ apt-get clean
 
 /** A bare Debian machine on which Xen's packages are installed, and nothing else was done: it runs and boots plain Linux. */
 export async function installedMachine(wish: MachineWish = {}): Promise<TestMachine> {
-  const bare = await bareImage("debian", await hardwareOf(wish))
+  await machineTurn()
+  const bare = await bareImage("debian", await defaultHardware())
   const provision = {
     name: "installed",
     inputs: [INSTALL],
     apply: (_: unknown, door: Door) => runScript("install Xen's packages", door, INSTALL).then(() => {}),
   }
   return await machineFrom(await snapshot(bare, provision), "debian", wish)
-}
-
-async function hardwareOf({ cpus }: MachineWish): Promise<Hardware> {
-  const hardware = await defaultHardware()
-  return { ...hardware, cpus: cpus ?? hardware.cpus }
 }
 
 async function machineFrom(image: Image, flavour: string, wish: MachineWish): Promise<TestMachine> {

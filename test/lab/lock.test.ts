@@ -3,8 +3,9 @@ import { once } from "node:events"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import test from "ava"
-import { lock } from "../../scripts/lab/lock.ts"
+import { lock, lockOneOf } from "../../scripts/lab/lock.ts"
 
 const holderProgram = `
   import { lock } from ${JSON.stringify(join(import.meta.dirname, "../../scripts/lab/lock.ts"))}
@@ -41,6 +42,22 @@ test.serial(
     t.deepEqual(waited, [`process ${holder.pid}`])
   },
 )
+
+test.serial("of two locks any is taken, and who finds both held gets the first that is let go", async t => {
+  const names = ["one", "two"]
+  const first = await lockOneOf(names)
+  await using _ = await lockOneOf(names)
+  let got = false
+  const third = lockOneOf(names, 10).then(lock => {
+    got = true
+    return lock
+  })
+  await sleep(100)
+  t.false(got)
+  await first[Symbol.asyncDispose]()
+  await using __ = await third
+  t.true(got)
+})
 
 async function startHolder(): Promise<ChildProcess> {
   const child = spawn(process.execPath, ["--input-type=module", "--eval", holderProgram], {

@@ -1,10 +1,10 @@
 import test from "ava"
-import { bareMachine, type TestMachine } from "../helpers/lab.ts"
+import { bareMachine, type TestMachine, TURN } from "../helpers/lab.ts"
 
 let machine: TestMachine
 
 test.before(async t => {
-  t.timeout(900_000)
+  t.timeout(TURN)
   machine = await bareMachine("rpm")
 })
 

@@ -14,6 +14,7 @@ import { labsDirectory } from "../../scripts/lab/paths.ts"
 import { freePort } from "../../scripts/lab/ports.ts"
 import { run } from "../../scripts/lab/run.ts"
 import { type Door, runScript } from "../../scripts/lab/shell.ts"
+import { machineTurn, TURN } from "../helpers/lab.ts"
 
 const name = `test-${process.pid}`
 const other = `${name}-other`
@@ -35,7 +36,8 @@ const onMachine = async (script: string) => runScript("test", (await enter(name)
 
 // Whatever has to be built is built here, so that the tests themselves take seconds.
 test.before(async t => {
-  t.timeout(900_000)
+  t.timeout(TURN)
+  await machineTurn()
   await snapshot(await bareImage("debian", await defaultHardware()))
 })
 

@@ -1,8 +1,8 @@
 import test from "ava"
-import { xenMachine } from "../helpers/lab.ts"
+import { TURN, xenMachine } from "../helpers/lab.ts"
 
 test.before(async t => {
-  t.timeout(900_000)
+  t.timeout(TURN)
   // Made here if it is not there yet, so that the tests themselves take seconds.
   await using _ = await xenMachine()
 })

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto"
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import test from "ava"
-import { type TestMachine, xenMachine } from "../helpers/lab.ts"
+import { type TestMachine, TURN, xenMachine } from "../helpers/lab.ts"
 import { make, newFolder, removeFolder } from "./support/build.ts"
 import { consoleOf, create, put, start, stateOf, waitFor } from "./support/domains.ts"
 import { grubDisk } from "./support/grubDisk.ts"
@@ -19,7 +19,8 @@ let count = 0
 
 const log = () => `/var/log/xen/console/guest-${name}.log`
 
-test.before(async () => {
+test.before(async t => {
+  t.timeout(TURN)
   folder = await newFolder()
   await make("all", folder)
   machine = await xenMachine({ forwards: [{ address, to: 80 }] })

@@ -1,6 +1,6 @@
 import { join } from "node:path"
 import anyTest, { type TestFn } from "ava"
-import { bareMachine } from "../helpers/lab.ts"
+import { bareMachine, TURN } from "../helpers/lab.ts"
 import { make, newFolder, removeFolder } from "../unikernels/support/build.ts"
 import { consoleOf, create, put, waitFor } from "../unikernels/support/domains.ts"
 import { Rented, restarts } from "./helpers/rented.ts"
@@ -31,8 +31,8 @@ systemctl --failed --no-legend
 `
 
 test.before(async t => {
-  t.timeout(restarts(1))
-  www1 = await Rented.create(wish => bareMachine("debian", wish))
+  t.timeout(TURN)
+  www1 = await Rented.create(await bareMachine("debian"))
   bare = await www1.run(PLAIN)
 })
 test.after.always(() => www1?.[Symbol.asyncDispose]())

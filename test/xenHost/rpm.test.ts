@@ -1,5 +1,5 @@
 import anyTest, { type TestFn } from "ava"
-import { bareMachine } from "../helpers/lab.ts"
+import { bareMachine, TURN } from "../helpers/lab.ts"
 import { Rented, restarts } from "./helpers/rented.ts"
 
 // One machine goes through all of it, in the order of the file: a boot is what is dear.
@@ -26,8 +26,8 @@ function want(more: object = {}): Promise<void> {
 }
 
 test.before(async t => {
-  t.timeout(restarts(2))
-  www1 = await Rented.create(wish => bareMachine("rpm", wish))
+  t.timeout(TURN)
+  www1 = await Rented.create(await bareMachine("rpm"))
   bare = await www1.run(PLAIN)
 })
 test.after.always(() => www1?.[Symbol.asyncDispose]())

@@ -1,5 +1,5 @@
 import type { LabHost } from "../../../hosts/lab.ts"
-import type { MachineWish, TestMachine } from "../../helpers/lab.ts"
+import type { TestMachine } from "../../helpers/lab.ts"
 import { PulumiStack } from "../../helpers/pulumiStack.ts"
 
 /** Milliseconds, for `t.timeout`: what so many restarts may take where a machine is emulated, and others beside it. */
@@ -27,9 +27,7 @@ export class Rented implements AsyncDisposable {
     this.stack = stack
   }
 
-  /** `from`: which machine it is. It has one CPU: where it is emulated, two wait for each other at every fork. */
-  static async create(from: (wish: MachineWish) => Promise<TestMachine>): Promise<Rented> {
-    const machine = await from({ cpus: 1 })
+  static async create(machine: TestMachine): Promise<Rented> {
     return new Rented(machine, await PulumiStack.create("xenHost"))
   }
 

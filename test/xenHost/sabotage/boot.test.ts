@@ -1,5 +1,5 @@
 import anyTest, { type TestFn } from "ava"
-import { installedMachine } from "../../helpers/lab.ts"
+import { installedMachine, TURN } from "../../helpers/lab.ts"
 import { BREAKS, GIVE_MODULE, OLD, TAKE_MODULE, UNCONFIRMED } from "../helpers/breaks.ts"
 import { eventually, upUntil } from "../helpers/midway.ts"
 import { PATIENT, Rented, restarts, type Wish } from "../helpers/rented.ts"
@@ -16,8 +16,8 @@ md5sum /boot/grub/grub.cfg
 grub-editenv list`
 
 test.before(async t => {
-  t.timeout(restarts(2))
-  www1 = await Rented.create(installedMachine)
+  t.timeout(TURN)
+  www1 = await Rented.create(await installedMachine())
 })
 test.after.always(() => www1?.[Symbol.asyncDispose]())
 

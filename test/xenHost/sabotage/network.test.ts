@@ -1,5 +1,5 @@
 import anyTest, { type TestFn } from "ava"
-import { installedMachine } from "../../helpers/lab.ts"
+import { installedMachine, TURN } from "../../helpers/lab.ts"
 import { BREAKS, OLD, UNCONFIRMED } from "../helpers/breaks.ts"
 import { eventually, upUntil } from "../helpers/midway.ts"
 import { Rented, restarts, type Wish } from "../helpers/rented.ts"
@@ -10,8 +10,8 @@ let www1: Rented
 let old: string
 
 test.before(async t => {
-  t.timeout(restarts(2))
-  www1 = await Rented.create(installedMachine)
+  t.timeout(TURN)
+  www1 = await Rented.create(await installedMachine())
   old = await www1.run(OLD)
 })
 test.after.always(() => www1?.[Symbol.asyncDispose]())

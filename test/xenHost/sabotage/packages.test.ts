@@ -1,5 +1,5 @@
 import anyTest, { type TestFn } from "ava"
-import { bareMachine } from "../../helpers/lab.ts"
+import { bareMachine, TURN } from "../../helpers/lab.ts"
 import { BREAKS, OLD } from "../helpers/breaks.ts"
 import { upUntil } from "../helpers/midway.ts"
 import { Rented, restarts } from "../helpers/rented.ts"
@@ -10,8 +10,8 @@ let www1: Rented
 let old: string
 
 test.before(async t => {
-  t.timeout(restarts(1))
-  www1 = await Rented.create(wish => bareMachine("debian", wish))
+  t.timeout(TURN)
+  www1 = await Rented.create(await bareMachine("debian"))
   old = await www1.run(OLD)
 })
 test.after.always(() => www1?.[Symbol.asyncDispose]())
