@@ -11,12 +11,6 @@ export function contentPath(collection: Collection, digest: string): string {
   return `${RECORDS}/${collection}/${digest}`
 }
 
-/** Makes the collection's folder; `mode` is for it alone, and its marks may be read by anybody. */
-export function prepareContent(collection: Collection, mode: number): Command {
-  const script = 'mkdir -p -- "$1/owners/$2" "$1/$2" && chmod "$3" "$1/$2"'
-  return ["sh", "-c", script, "sh", RECORDS, collection, mode.toString(8)]
-}
-
 /** Answers `missing`, or the file's SHA-256. */
 export function lookAtContent(collection: Collection, digest: string): Command {
   const script = 'if [ -e "$1" ]; then sha256sum < "$1"; else echo missing; fi'
@@ -36,10 +30,14 @@ function ownerMark(collection: Collection, digest: string, urn: string): string 
   return `${RECORDS}/owners/${collection}/${digest}/${owner}`
 }
 
-/** Writes the URN into the mark, aside and renamed, so that a person can read whose file it is. */
-export function claimContent(collection: Collection, digest: string, urn: string): Command {
-  const script = `${FILES_SH}printf '%s\\n' "$2" | replace "$1" 644`
-  return ["sh", "-c", script, "sh", ownerMark(collection, digest, urn), urn]
+/**
+ * Makes the collection's folder, of this mode, and the mark in which a person can read whose the file is. The mark comes
+ * before the file: whoever gives the same file up meanwhile leaves it.
+ */
+export function claimContent(collection: Collection, mode: number, digest: string, urn: string): Command {
+  const script = `${FILES_SH}mkdir -p -- "$3" && chmod "$4" "$3" && printf '%s\\n' "$2" | replace "$1" 644`
+  const folder = `${RECORDS}/${collection}`
+  return ["sh", "-c", script, "sh", ownerMark(collection, digest, urn), urn, folder, mode.toString(8)]
 }
 
 /**

@@ -5,7 +5,6 @@ import {
   type Finding,
   lookAtContent,
   parseFinding,
-  prepareContent,
   releaseContent,
 } from "./contentStore.ts"
 import { RECORDS } from "./records.ts"
@@ -18,16 +17,15 @@ export const storeDirectory = RECORDS
 /** A kernel lies in the store under the SHA-256 of its unpacked image. `digest` is 64 hexadecimal digits. */
 export const kernelPath = (digest: string): string => contentPath("kernels", digest)
 
-/** Makes the kernel store; domains' kernels are no secret, and xl must be able to read them. */
-export const prepareKernels: Command = prepareContent("kernels", 0o755)
-
 /** Answers `missing`, or the file's SHA-256. */
 export const lookAtKernel = (digest: string): Command => lookAtContent("kernels", digest)
 
 export type KernelFinding = Finding
 export const parseKernelFinding = parseFinding
 
-export const claimKernel = (digest: string, urn: string): Command => claimContent("kernels", digest, urn)
+/** Domains' kernels are no secret, and xl must be able to read them. */
+export const claimKernel = (digest: string, urn: string): Command =>
+  claimContent("kernels", 0o755, digest, urn)
 
 /** Gives a kernel up: it is removed unless something else uses it. */
 export const releaseKernel = (digest: string, urn: string): Command => releaseContent("kernels", digest, urn)

@@ -1,13 +1,6 @@
 import { type DiskImage, DiskImageError, makeImage, type Recipe } from "../disk/contents.ts"
 import { parseFinding, parseRelease } from "../host/contentStore.ts"
-import {
-  claimDisk,
-  diskPath,
-  IMAGE_MODE,
-  lookAtDisk,
-  prepareDisks,
-  releaseDisk,
-} from "../host/disk/images.ts"
+import { claimDisk, diskPath, IMAGE_MODE, lookAtDisk, releaseDisk } from "../host/disk/images.ts"
 import type { Failure } from "../rpc/check.ts"
 import type { Context } from "../rpc/resource.ts"
 import type { Connection } from "../ssh/index.ts"
@@ -37,17 +30,13 @@ export async function ensureImage(
   context: Context<Outputs>,
 ): Promise<{ id: string; outputs: Outputs }> {
   const digest = given.sha256!
-  let size: number
-  if (hasRecipe(given)) {
-    const image = await makeImage(recipeOf(given), context)
-    if (image.digest !== digest)
-      throw new Error(`the files of the disk image changed after they were looked at; run this again`)
-    await send(host, image, context)
-    size = image.size
-  } else size = await expectImage(host, digest, context)
-  const outputs = describeImage(digest, size)
+  const image = hasRecipe(given) ? await makeImage(recipeOf(given), context) : undefined
+  if (image && image.digest !== digest)
+    throw new Error(`the files of the disk image changed after they were looked at; run this again`)
+  const outputs = describeImage(digest, image?.size ?? (await expectImage(host, digest, context)))
   context.exists(digest, outputs)
   await host.run(claimDisk(digest, context.urn), { signal: context.signal })
+  if (image) await send(host, image, context)
   return { id: digest, outputs }
 }
 
@@ -92,7 +81,6 @@ function recipeOf({ connection: _, ...given }: Inputs): Recipe {
 }
 
 async function send(host: Connection, image: DiskImage, context: Context): Promise<void> {
-  await host.run(prepareDisks, { signal: context.signal })
   const { bytes } = await host.upload(image.content, diskPath(image.digest), {
     mode: IMAGE_MODE,
     sha256: image.digest,

@@ -4,7 +4,6 @@ import {
   lookAtKernel,
   parseKernelFinding,
   parseRelease,
-  prepareKernels,
   releaseKernel,
 } from "../host/kernels.ts"
 import { type KernelImage, openKernel } from "../kernel/image.ts"
@@ -82,11 +81,11 @@ export function kernel(hosts: Hosts) {
     const image = given.source === undefined ? undefined : await open(given, context)
     const digest = image?.digest ?? given.sha256!
     const host = await hosts.connect(given.connection, context)
-    if (image) await send(host, image, context)
-    else await expectKernel(host, digest, context)
+    if (!image) await expectKernel(host, digest, context)
     const result = describe(digest, image)
     context.exists(digest, result)
     await host.run(claimKernel(digest, context.urn), { signal: context.signal })
+    if (image) await send(host, image, context)
     return { id: digest, outputs: result }
   }
 
@@ -211,7 +210,6 @@ function open(
 }
 
 async function send(host: Connection, image: KernelImage, context: Context): Promise<void> {
-  await host.run(prepareKernels, { signal: context.signal })
   const { bytes } = await host.upload(image.path, kernelPath(image.digest), {
     mode: 0o644,
     sha256: image.digest,

@@ -186,7 +186,7 @@ test.serial(
     await stage(host.connection, { domain: "www", bridge: BRIDGE, addressing })
     t.true((await host.ports(staging.bridge)).includes(next.port.vif))
     await checkHealth(host.connection, health, { ...place, namespace: staging.namespace })
-    await observeFlows(host.connection, { domain: "www", ports: [serving.port] })
+    await host.connection.run(observeFlows("www", [serving.port]))
     await unstage(host.connection, "www")
     await unstage(host.connection, "www")
     t.is(await host.sh("ip netns list; nft list tables; ls /sys/class/net | grep '^x[sg]' || true"), "")

@@ -46,7 +46,7 @@ another guest and from dom0; kept connections are kept to the end of the drain`,
 
   let next = await staged(host, await generation(host, "2"), 2)
   for (let swap = 1; swap <= SWAPS; swap++) {
-    await observeFlows(host.connection, { domain: name, ports: [serving.port] })
+    await host.connection.run(observeFlows(name, [serving.port]))
     const how = {
       domain: name,
       from: [serving.port],

@@ -207,7 +207,7 @@ test.serial(
         `exec 3<>/dev/udp/${address}/80; while read -r _; do echo >&3; timeout 10 head -n 1 <&3; done`,
       ])
     const before = [ADDRESS4, ADDRESS6].map(talk)
-    await observeFlows(host.connection, { domain: name, ports: [one.port] })
+    await host.connection.run(observeFlows(name, [one.port]))
     for (const program of before) t.is(await program.ask(""), "1")
     await switchPorts(host.connection, to([one], two, 30))
     const after = [ADDRESS4, ADDRESS6].map(talk)

@@ -3,7 +3,6 @@ import { RemoteCommandError } from "../../ssh/errors.ts"
 import type { Connection } from "../../ssh/index.ts"
 import {
   checkHealth,
-  observeFlows,
   type Place,
   type Staging,
   SwitchError,
@@ -54,7 +53,7 @@ export async function carryOut(
 }
 
 /** How far the target has come: what has to be taken back. */
-type Progress = "nothing" | "recorded" | "begun" | "switched"
+type Progress = "nothing" | "begun" | "switched"
 
 class Change {
   readonly #host: Connection
@@ -94,13 +93,11 @@ class Change {
       case "restage":
         return this.#restage(step.generation, step.domain)
       case "gate":
-        if (step.staged && this.#plan.old)
-          await observeFlows(this.#host, { domain: name, ports: oldPorts(this.#plan.old) }, this.#options)
         return checkHealth(this.#host, health, this.#place(step.generation, step.staged), this.#options)
       case "switch":
         return this.#switch(step.from, step.to)
       case "commit":
-        return this.#verb(["commit_running", step.generation.generation, step.generation.uuid ?? ""])
+        return this.#verb(["commit", step.generation.generation, step.generation.uuid ?? ""])
       case "change":
         for (const [subcommand, ...args] of step.xl) {
           onStatus(`${name}: xl ${subcommand}`)
@@ -129,7 +126,7 @@ class Change {
   async takeBack(error: Error): Promise<Error> {
     const { target, old } = this.#plan
     const progress = this.#progress
-    if (progress === "nothing" || this.#plan.way === "live") return error
+    if ((progress === "nothing" && !this.#stopped) || this.#plan.way === "live") return error
     try {
       await this.#undo(progress)
     } catch (second) {
@@ -152,7 +149,7 @@ class Change {
         old.generation,
       )
     if (progress === "switched") await settled(this.#host, name, this.#options)
-    if (progress !== "recorded") await this.#verb(["destroy", target.uuid ?? ""])
+    if (progress !== "nothing") await this.#verb(["destroy", target.uuid ?? ""])
     if (this.#plan.steps.some(step => step.do === "stage")) await unstage(this.#host, name, this.#options)
     await this.#verb(["forget_next"])
     if (!this.#stopped || !old || old.generation === target) return
@@ -164,12 +161,14 @@ class Change {
     { generation, uuid = "", text, sha256 }: StoredGeneration,
     isCurrent: boolean,
   ): Promise<void> {
-    if (!isCurrent) this.#progress = "recorded"
     await this.#run(["record", generation, sha256], text)
-    if (isCurrent) await this.#verb(["commit_running", generation, uuid])
+    if (isCurrent) await this.#verb(["commit", generation, uuid])
   }
 
-  async #start({ generation, uuid = "", config }: StoredGeneration, isStaged: boolean): Promise<void> {
+  async #start(
+    { generation, uuid = "", text, sha256, config }: StoredGeneration,
+    isStaged: boolean,
+  ): Promise<void> {
     const { name } = this.#wanted
     if (this.#progress !== "switched") this.#progress = "begun"
     const bridge = stagingBridge(name)
@@ -178,7 +177,7 @@ class Change {
       ? [`vif=[${(literalOf("vif", vifs) as readonly string[]).map(vif => quote(vif)).join(",")}]`]
       : []
     try {
-      const { stdout } = await this.#run(["start", generation, uuid, ...override])
+      const { stdout } = await this.#run(["start", generation, uuid, sha256, ...override], text)
       this.#consoleFrom = Number(stdout.trim())
     } catch (error) {
       if (!(error instanceof RemoteCommandError)) throw error
@@ -199,7 +198,8 @@ class Change {
     const { name: domain, addresses, gateways } = this.#wanted
     const [first] = vifsOf(this.#plan.target.config)
     const bridge = first?.bridge ?? defaultBridge
-    return stage(this.#host, { domain, bridge, addressing: { addresses, gateways } }, this.#options)
+    const serving = this.#plan.old ? oldPorts(this.#plan.old) : []
+    return stage(this.#host, { domain, bridge, addressing: { addresses, gateways }, serving }, this.#options)
   }
 
   async #switch(from: Serving | undefined, to: StoredGeneration): Promise<void> {

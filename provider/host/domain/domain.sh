@@ -57,17 +57,11 @@ record() {
 }
 forget_next() { rm -f -- "$directory/next"; }
 
-# baseline GENERATION DOMAIN: what the domain is, for later looks to compare with.
-baseline() {
-  xl list -l "$2" >"$directory/$1.json.new" && now "$directory/$1.json" && return
-  rm -f -- "$directory/$1.json.new"
-  return 1
-}
-
-# start GENERATION UUID [OVERRIDE…]: prints where in the console's log this life begins.
+# start GENERATION UUID SHA256 [OVERRIDE…]: records the generation, and prints where in the console's log this life begins.
 start() {
   generation=$1 uuid=$2
-  shift 2
+  record "$1" "$3" || return
+  shift 3
   log=$(console "$generation")
   from=$(stat -c %s "$log" 2>/dev/null || echo 0)
   echo "$from"
@@ -79,8 +73,6 @@ start() {
       return "$code"
     }
   fi
-  # One that has stopped already is no failure of the start: the checks tell what became of it.
-  baseline "$generation" "$name.$generation" 2>/dev/null || :
 }
 
 # console_tail GENERATION FROM LINES: what was written to the console since.
@@ -131,7 +123,8 @@ place() {
   for port; do ip link set dev "$port" master "$bridge" && ip link set dev "$port" up || return; done
 }
 
-# commit GENERATION UUID [OLD-UUID OLD-NAME]: the generation is what serves, under the domain's name.
+# commit GENERATION UUID [OLD-UUID OLD-NAME]: the generation is what serves, under the domain's name. What it is then, later
+# looks are compared with.
 commit() {
   generation=$1 uuid=$2
   look
@@ -152,11 +145,9 @@ commit() {
   find "$uuid" || return
   [ "$named" = "$name" ] || xl rename "$id" "$name" || return
   # What the domain starts with when it restarts by itself: its own name and bridge, not those it was staged with.
-  xl config-update "$id" "$directory/$generation.cfg" >/dev/null
+  xl config-update "$id" "$directory/$generation.cfg" >/dev/null &&
+    xl list -l "$id" >"$directory/$generation.json.new" && now "$directory/$generation.json"
 }
-
-# commit_running GENERATION UUID: the same for one that goes on as it runs, which is another baseline.
-commit_running() { commit "$1" "$2" && baseline "$1" "$name"; }
 
 # prune GENERATION…
 prune() {

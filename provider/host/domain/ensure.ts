@@ -23,21 +23,27 @@ export interface PrepareOptions {
   readonly signal: AbortSignal
   /** What belongs into the host's store may be brought there before the domain is made. Default: false. */
   readonly isPreview?: boolean
+  /** Ends a switch of an earlier run. Default: it is looked at as it is. */
+  readonly settle?: () => Promise<void>
   /** What only the caller can refuse. */
   readonly further?: (prepared: Prepared) => readonly Refusal[]
 }
 
 /**
- * Looks at a domain, and plans. Changes nothing.
+ * Looks at a domain, and plans. Changes nothing but what `settle` ends.
  *
  * @throws {RefusedError} with all reasons why it cannot be
  */
 export async function prepareDomain(
   host: Connection,
   wanted: DomainWanted,
-  { signal, isPreview = false, further = () => [] }: PrepareOptions,
+  { signal, isPreview = false, settle, further = () => [] }: PrepareOptions,
 ): Promise<Prepared> {
-  const facts = await lookAtDomain(host, wanted, signal)
+  let facts = await lookAtDomain(host, wanted, signal)
+  if (settle && facts.switching) {
+    await settle()
+    facts = await lookAtDomain(host, wanted, signal)
+  }
   refuse(host.name, refuseDomainHost(facts, wanted))
   const plan = planDomain(facts, wanted, stagingRefusal(facts, wanted))
   refuse(host.name, [...refuseDomain(facts, wanted, plan, isPreview), ...further({ facts, plan })])
@@ -58,8 +64,10 @@ export async function ensureDomain(
 ): Promise<Prepared> {
   const { name, urn } = wanted
   const { signal } = options
-  await settled(host, name, options)
-  const { facts, plan } = await prepareDomain(host, wanted, { signal })
+  const { facts, plan } = await prepareDomain(host, wanted, {
+    signal,
+    settle: () => settled(host, name, options),
+  })
   const isOwned = facts.store?.owner === urn
   const isSet = (facts.store?.autostart ?? "") === autostartLine(wanted)
   if (isOwned && isSet && plan.steps.length === 0) return { facts, plan }

@@ -85,6 +85,8 @@ export interface DomainFacts {
   /** Absent: the host has never heard of the domain. */
   readonly store?: DomainStore
   readonly network: NetworkFacts
+  /** Whether its address is changing hands: somebody must end that before there is a plan. */
+  readonly switching: boolean
   readonly files: ReadonlySet<string>
   /** SHA-256 of the kernels that were asked for and are there. */
   readonly kernels: ReadonlyMap<string, string>

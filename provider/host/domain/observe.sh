@@ -15,6 +15,15 @@ fi
 section capabilities
 [ -r /proc/xen/capabilities ] && cat /proc/xen/capabilities
 
+# Whether the last switch of its address that was asked for is over, as switch.sh writes it down.
+section switch
+switch=/run/pulumi-xen/swap/$name
+if [ -f "$switch/token" ] && read -r asked <"$switch/token"; then
+  token= phase=
+  [ -f "$switch/phase" ] && read -r token phase _ <"$switch/phase"
+  case "$token $phase" in "$asked settled" | "$asked failed") ;; *) echo pending ;; esac
+fi
+
 # Debian's xl is a script that looks for the one of the Xen that runs: found here once.
 toolstack=$(command -v xl)
 if [ -r /sys/hypervisor/version/major ] && read -r major </sys/hypervisor/version/major &&

@@ -74,6 +74,7 @@ export function parseDomainFacts(
     ...(named && { named }),
     ...(store && { store }),
     network: parseNetwork(sections),
+    switching: sections.get("switch")?.trim() === "pending",
     files: new Set(answers.flatMap(([, kind, path]) => (kind === "file" ? [path] : []))),
     kernels: new Map(answers.flatMap(([digest, kind, path]) => (kind === "kernel" ? [[path, digest]] : []))),
   }

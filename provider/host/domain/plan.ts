@@ -12,12 +12,13 @@ import { type DomainWanted, type Strategy, startedAs, withoutIdentity } from "./
 
 /** One thing to do to a domain. Each finds its own half done, and ends it. */
 export type DomainStep =
-  /** Into the store, before anything of the generation exists; `current` for one that serves already. */
+  /** Into the store, for one that runs already; `current` for one that serves. */
   | { readonly do: "record"; readonly generation: StoredGeneration; readonly current?: true }
   /** Takes away a domain of ours that does not serve: left by a killed run, replaced, or dead. */
   | { readonly do: "discard"; readonly domain: OwnDomain }
   /** Isolated bridge and namespace for a new generation. */
   | { readonly do: "stage" }
+  /** Into the store, before anything of the generation exists, and started. */
   | { readonly do: "start"; readonly generation: StoredGeneration; readonly staged: boolean }
   /** What an earlier run had started comes back onto the staging bridge. */
   | { readonly do: "restage"; readonly generation: StoredGeneration; readonly domain: OwnDomain }
@@ -86,10 +87,7 @@ function planFrom(facts: DomainFacts, wanted: DomainWanted, stagingRefusal: stri
   const target =
     begun && stored ? stored : startedAs(wanted.generation, configuration, freeUuid(facts, wanted))
   const { strategy, reason } = chooseStrategy(facts, wanted, target, old, stagingRefusal)
-  const before: DomainStep[] = [
-    ...discards(facts, [old?.domain, begun]),
-    ...(begun ? [] : [{ do: "record" as const, generation: target }]),
-  ]
+  const before = discards(facts, [old?.domain, begun])
   const way = old ? strategy : "create"
   const steps = strategy === "swap" ? swapSteps(target, begun, old) : placeSteps(facts, target, begun, old)
   return { way, reason, target, steps: [...before, ...steps], ...(old && { old }) }

@@ -3,7 +3,7 @@
 # switch went: "PHASE WAY" on the last line. The drain goes on by itself.
 #   DOMAIN TOKEN …   the arguments of `switch.sh run`
 dir=/run/pulumi-xen/swap/$1
-mkdir -p "$dir"
+[ -d "$dir" ] || mkdir -p "$dir"
 # The token first: who drains sees it, and gives the lock up.
 echo "$2" >"$dir/token.new" && mv "$dir/token.new" "$dir/token"
 exec 9>"$dir/lock"

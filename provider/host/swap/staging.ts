@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs"
 import { isIP } from "node:net"
 import type { Connection } from "../../ssh/index.ts"
+import { quoteCommand } from "../../ssh/quote.ts"
 import type { HostFacts } from "../facts/types.ts"
 import { contains } from "../network/prefix.ts"
 import { stagingBridge } from "./names.ts"
-import { forgetFlows, type SwapOptions } from "./switch.ts"
+import type { Port } from "./ports.ts"
+import { forgetFlows, observeFlows, type SwapOptions } from "./switch.ts"
 
 const STAGE_SH = readFileSync(new URL("stage.sh", import.meta.url), "utf8")
 
@@ -61,12 +63,18 @@ export function refuseStaging(
 /**
  * Makes the staging bridge, and the namespace that carries the gateway's address with the gateway's own MAC: what
  * the new domain learns there about its gateway is true on its own bridge. What is there already is made anew,
- * but for the bridge, which may have the domain's port by now.
+ * but for the bridge, which may have the domain's port by now. From now on it is noted who opens connections to the ports
+ * that serve, in the same round trip.
  * @throws StagingError when neither the gateway answers nor the host has an address on the bridge.
  */
 export async function stage(
   connection: Connection,
-  of: { readonly domain: string; readonly bridge: string; readonly addressing: Addressing },
+  of: {
+    readonly domain: string
+    readonly bridge: string
+    readonly addressing: Addressing
+    readonly serving?: readonly Port[]
+  },
   { signal, onStatus = () => {} }: SwapOptions = {},
 ): Promise<Staging> {
   const bridge = stagingBridge(of.domain)
@@ -76,10 +84,15 @@ export async function stage(
     of.addressing.gateways.map(bare).filter(family(n)).join(" "),
     of.addressing.addresses.map(bare).filter(family(n)).join(" "),
   ])
-  const { exit, stderr } = await connection.run(
-    ["bash", "-c", STAGE_SH, "stage", "up", bridge, of.bridge, ...words],
-    { expect: [0, 3], timeout: 120_000, ...(signal ? { signal } : {}) },
-  )
+  const { domain, serving = [] } = of
+  const up = quoteCommand(["bash", "-c", STAGE_SH, "stage", "up", bridge, of.bridge, ...words])
+  const observe =
+    serving.length === 0 ? "" : ` && { ${quoteCommand(observeFlows(domain, serving))} || [ $? = 1 ]; }`
+  const { exit, stderr } = await connection.run(["sh", "-c", `${up}${observe}`], {
+    expect: [0, 3],
+    timeout: 240_000,
+    ...(signal ? { signal } : {}),
+  })
   if (exit === 3) throw new StagingError(connection.name, of.domain, stderr)
   return { bridge, namespace: bridge }
 }

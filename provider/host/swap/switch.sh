@@ -17,12 +17,13 @@ umask 077
 verb=$1 dir=/run/pulumi-xen/swap/$2
 shift 2
 plan=plan unknown=
-mkdir -p "$dir"
+[ -d "$dir" ] || mkdir -p "$dir"
 # A switch inherits the lock from launch.sh: there is no moment at which it goes on and nobody holds the lock.
 [ "$verb" = run ] || exec 9>"$dir/lock"
 
-# write FILE TEXT, all at once.
+# write FILE TEXT, all at once. What is read only after the next phase is written needs no such care.
 write() { printf '%s\n' "$2" >"$dir/$1.new" && mv "$dir/$1.new" "$dir/$1"; }
+note() { printf '%s\n' "$2" >"$dir/$1"; }
 phase() { write phase "$token $1 $way $unknown"; }
 # Sets `now` to the hundredths of seconds since the boot: no clock that somebody sets.
 look_at_clock() { read -r up _ </proc/uptime; now=${up%.*}${up#*.}; }
@@ -75,7 +76,7 @@ aside() { ! on "$bridge" "$1" || ip link set "$1" nomaster; }
 pin_old() { [ "$from" = - ] || pin "$mac" "$from"; }
 pin_new() { [ "$from" = - ] || pin "$mac" "$to"; }
 join() {
-  ip link set "$to" master "$bridge" && ip link set "$to" up || return
+  ip link set "$to" master "$bridge" up || return
   # A bridge that speaks STP listens for a while before it forwards (state 3).
   tries=0
   until read -r state <"/sys/class/net/$to/brport/state" && [ "$state" = 3 ]; do
@@ -123,8 +124,8 @@ commit() {
 }
 
 switch() {
-  write rules "$2"
-  write commit "$3"
+  note rules "$2"
+  note commit "$3"
   printf '%s' "$1" | present >"$dir/plan.new" && mv "$dir/plan.new" "$dir/plan"
   phase switching
   if [ "$way" = drained ] && ! { pairs pin_old && pairs join && steer && pairs pin_new; }; then
@@ -206,8 +207,8 @@ observe)
   flock -w 60 9 || exit 75
   settle
   table=$1 plan=observed
-  write observed "${2%?}"
-  write rules "$3"
+  note observed "${2%?}"
+  note rules "$3"
   steer ;;
 settle)
   flock -w "$1" 9 || exit 75

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto"
 import { readFileSync } from "node:fs"
+import type { Command } from "../../ssh/command.ts"
 import type { Connection } from "../../ssh/index.ts"
 import { steeringTable } from "./names.ts"
 import { type Handover, handovers, type Port } from "./ports.ts"
@@ -94,26 +95,18 @@ export async function switchPorts(
 }
 
 /**
- * Notes from now on who opens connections to `ports`, so that a handshake which is under way at the switch stays with
- * the old domain. Optional, and ended by the switch or by `unstage`.
+ * The command that notes from now on who opens connections to `ports`, so that a handshake which is under way at the switch
+ * stays with the old domain; ended by the switch or by `unstage`. It exits with 1 without nftables, or where a port is gone
+ * meanwhile: the switch itself will tell.
  */
-export async function observeFlows(
-  connection: Connection,
-  { domain, ports }: { readonly domain: string; readonly ports: readonly Port[] },
-  { signal }: SwapOptions = {},
-): Promise<void> {
+export function observeFlows(domain: string, ports: readonly Port[]): Command {
   const table = steeringTable(domain)
   // Nobody takes over yet; the rules only look.
   const pairs = ports.map(({ mac, bridge, vif }) => ({ mac: mac.toLowerCase(), bridge, from: vif, to: vif }))
-  if (pairs.length === 0) return
-  await connection.run(
-    [
-      ...["sh", "-c", SWITCH_SH, "switch", "observe", domain, table, plan(pairs)],
-      steeringRules(table, pairs, "observe"),
-    ],
-    // 1: no nftables, or a port that is gone meanwhile; the switch itself will tell.
-    { expect: [0, 1], timeout: 120_000, ...(signal ? { signal } : {}) },
-  )
+  return [
+    ...["sh", "-c", SWITCH_SH, "switch", "observe", domain, table, plan(pairs)],
+    steeringRules(table, pairs, "observe"),
+  ]
 }
 
 /**

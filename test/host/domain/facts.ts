@@ -119,7 +119,7 @@ export function facts({
   ]
   return {
     xen: { usable: true, totalMemory: 4096, freeMemory, virtCaps: ["pv", "hvm", "hap"] },
-    ...{ domains: own, own, files: new Set<string>(), kernels: new Map<string, string>() },
+    ...{ switching: false, domains: own, own, files: new Set<string>(), kernels: new Map<string, string>() },
     network: { links, routes: [] } as unknown as NetworkFacts,
     ...(store.length > 0 && {
       store: {

@@ -51,13 +51,13 @@ const servesOne: Host = { store: [one], current: one, history: [one], runs: [{ t
 
 const plans: [situation: string, host: Host, wish: DomainWanted, way: DomainPlan["way"], steps: string[]][] =
   [
-    ["nothing is there", {}, wanted(), "create", ["record one", ...apart("one"), "switch to one", "unstage"]],
+    ["nothing is there", {}, wanted(), "create", [...apart("one"), "switch to one", "unstage"]],
     [
       "nothing is there, and no address is known",
       {},
       wanted(one, { addresses: [] }),
       "create",
-      ["record one", "start one", "gate one", "commit one"],
+      ["start one", "gate one", "commit one"],
     ],
     ["all is as wanted", servesOne, wanted(), "none", []],
     [
@@ -65,21 +65,21 @@ const plans: [situation: string, host: Host, wish: DomainWanted, way: DomainPlan
       servesOne,
       wanted(two),
       "swap",
-      ["record two", ...apart("two"), "switch one to two", "watch two", "discard www", "unstage"],
+      [...apart("two"), "switch one to two", "watch two", "discard www", "unstage"],
     ],
     [
       "another kernel is wanted, by a new start",
       servesOne,
       wanted(two, { strategy: "recreate" }),
       "recreate",
-      ["record two", "stop www", "start two", "gate two", "commit two"],
+      ["stop www", "start two", "gate two", "commit two"],
     ],
     [
       "another kernel is wanted, and memory does not do for both",
       { ...servesOne, freeMemory: 30 },
       wanted(two),
       "recreate",
-      ["record two", "stop www", "start two", "gate two", "commit two"],
+      ["stop www", "start two", "gate two", "commit two"],
     ],
     [
       "more memory is wanted, within what it can get",
@@ -107,7 +107,7 @@ const plans: [situation: string, host: Host, wish: DomainWanted, way: DomainPlan
       { ...servesOne, next: two },
       wanted(two),
       "swap",
-      ["record two", ...apart("two"), "switch one to two", "watch two", "discard www", "unstage"],
+      [...apart("two"), "switch one to two", "watch two", "discard www", "unstage"],
     ],
     [
       "a run was killed after it had started the new one",
@@ -126,15 +126,7 @@ const plans: [situation: string, host: Host, wish: DomainWanted, way: DomainPlan
       },
       wanted(two),
       "swap",
-      [
-        "discard www.two",
-        "record two",
-        ...apart("two"),
-        "switch one to two",
-        "watch two",
-        "discard www",
-        "unstage",
-      ],
+      ["discard www.two", ...apart("two"), "switch one to two", "watch two", "discard www", "unstage"],
     ],
     [
       "a run was killed after it had started the new one, and yet another is wanted",
@@ -143,7 +135,6 @@ const plans: [situation: string, host: Host, wish: DomainWanted, way: DomainPlan
       "swap",
       [
         "discard www.two",
-        "record three",
         ...apart("three"),
         "switch one to three",
         "watch three",
@@ -197,7 +188,7 @@ const plans: [situation: string, host: Host, wish: DomainWanted, way: DomainPlan
       { store: [one, two], current: one, next: two, history: [one] },
       wanted(two, { strategy: "recreate" }),
       "create",
-      ["record two", "start two", "gate two", "commit two"],
+      ["start two", "gate two", "commit two"],
     ],
     [
       "a run was killed before it committed a new start",
@@ -217,14 +208,14 @@ const plans: [situation: string, host: Host, wish: DomainWanted, way: DomainPlan
       { ...servesOne, runs: [{ text: one, activity: "crashed" }] },
       wanted(),
       "create",
-      ["discard www", "record one", ...apart("one"), "switch to one", "unstage"],
+      ["discard www", ...apart("one"), "switch to one", "unstage"],
     ],
     [
       "it is gone",
       { ...servesOne, runs: [] },
       wanted(),
       "create",
-      ["record one", ...apart("one"), "switch to one", "unstage"],
+      [...apart("one"), "switch to one", "unstage"],
     ],
     [
       "it is paused",
@@ -288,7 +279,7 @@ const plans: [situation: string, host: Host, wish: DomainWanted, way: DomainPlan
       { store: [one, two], current: two, history: [one, two], runs: [{ text: two }] },
       wanted(two, { generation: generationName("one"), configuration: undefined }),
       "swap",
-      ["record one", ...apart("one"), "switch two to one", "watch one", "discard www", "unstage"],
+      [...apart("one"), "switch two to one", "watch one", "discard www", "unstage"],
     ],
     [
       "more generations are kept than are wanted",
@@ -372,6 +363,6 @@ test("what was imported is taken over as it runs, and becomes its first generati
   const observed = { ...facts({}), own: [domain], domains: [domain], network: { links, routes: [] } as never }
   t.deepEqual(told(planDomain(observed, wanted(text, { uuid }))), [`record ${stored(text).generation}`])
   const plan = planDomain(observed, wanted(two, { uuid }))
-  t.deepEqual(told(plan).slice(0, 2), [`record ${stored(text).generation}`, "record two"])
+  t.deepEqual(told(plan).slice(0, 2), [`record ${stored(text).generation}`, "stage"])
   t.is(plan.way, "swap")
 })
