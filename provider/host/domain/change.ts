@@ -61,6 +61,7 @@ class Change {
   readonly #wanted: DomainWanted
   readonly #options: ChangeOptions
   #progress: Progress = "nothing"
+  /** Whether another generation gave way to the target, and must be started again without it. */
   #stopped = false
   #staging: Staging | undefined
   #consoleFrom = 0
@@ -111,7 +112,7 @@ class Change {
         return watchHealth(this.#host, health, this.#place(step.generation, false), probation, this.#options)
       case "stop":
         onStatus(`${name}: stopping ${step.domain.name}`)
-        this.#stopped = true
+        this.#stopped = this.#plan.old?.generation !== this.#plan.target
         await stopDomain(this.#host, this.#wanted, step.domain.uuid, this.#options.signal)
         return
       case "unstage":
@@ -152,7 +153,7 @@ class Change {
     if (progress !== "nothing") await this.#verb(["destroy", target.uuid ?? ""])
     if (this.#plan.steps.some(step => step.do === "stage")) await unstage(this.#host, name, this.#options)
     await this.#verb(["forget_next"])
-    if (!this.#stopped || !old || old.generation === target) return
+    if (!this.#stopped || !old) return
     await this.#start(old.generation, false)
     await this.#verb(["commit", old.generation.generation, old.generation.uuid ?? ""])
   }

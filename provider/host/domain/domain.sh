@@ -45,9 +45,11 @@ claim() {
 }
 
 # record GENERATION SHA256: the text on standard input becomes the generation's, and an update to it begins. The link comes
-# first: a text that differs from the history's is then no hand's. A text that was cut off is none.
+# first: a text that differs from the history's is then no hand's. A text that was cut off is none. What the domain is then,
+# is looked at when it serves.
 record() {
   link next "$1.cfg" || return
+  [ ! -e "$directory/$1.json" ] || rm -f -- "$directory/$1.json"
   text=$directory/$1.cfg
   cat >"$text.new" || return
   sum=$(sha256sum <"$text.new")
@@ -107,13 +109,14 @@ stop() {
   destroy "$1" && echo "$how"
 }
 
-# change UUID SUBCOMMAND ARGUMENT…: an xl subcommand on the domain.
+# change UUID SUBCOMMAND [OPTION] ARGUMENT…: an xl subcommand on the domain, whose number comes after the option.
 change() {
   look
   find "$1" || { echo "the domain $1 is gone" >&2 && return 1; }
-  subcommand=$2
+  subcommand=$2 option=
   shift 2
-  xl "$subcommand" "$id" "$@"
+  case ${1-} in -*) option=$1 && shift ;; esac
+  xl "$subcommand" ${option:+"$option"} "$id" "$@"
 }
 
 # place BRIDGE PORT…: onto the bridge, and off any other.
@@ -123,8 +126,8 @@ place() {
   for port; do ip link set dev "$port" master "$bridge" && ip link set dev "$port" up || return; done
 }
 
-# commit GENERATION UUID [OLD-UUID OLD-NAME]: the generation is what serves, under the domain's name. What it is then, later
-# looks are compared with.
+# commit GENERATION UUID [OLD-UUID OLD-NAME]: the generation is what serves, under the domain's name. What it is when it first
+# does, later looks are compared with.
 commit() {
   generation=$1 uuid=$2
   look
@@ -145,8 +148,9 @@ commit() {
   find "$uuid" || return
   [ "$named" = "$name" ] || xl rename "$id" "$name" || return
   # What the domain starts with when it restarts by itself: its own name and bridge, not those it was staged with.
-  xl config-update "$id" "$directory/$generation.cfg" >/dev/null &&
-    xl list -l "$id" >"$directory/$generation.json.new" && now "$directory/$generation.json"
+  xl config-update "$id" "$directory/$generation.cfg" >/dev/null || return
+  [ -e "$directory/$generation.json" ] ||
+    { xl list -l "$id" >"$directory/$generation.json.new" && now "$directory/$generation.json"; }
 }
 
 # prune GENERATION…

@@ -1,6 +1,6 @@
 import { bridgeOf, portsOf } from "./devices.ts"
 import type { DomainDetails, DomainFacts, OwnDomain, StoredGeneration } from "./facts.ts"
-import type { XlChange } from "./live.ts"
+import { setVcpus, type XlChange } from "./live.ts"
 import { adopt, isAlive, serving } from "./standing.ts"
 
 /** One way in which a running domain is not as it was started. */
@@ -59,7 +59,7 @@ function toDrift({ path, was, is }: Difference): Drift[] {
     return [{ says, mend: { xl: ["mem-set", `${was}k`] } }]
   }
   if (path === "b_info.avail_vcpus" && typeof was === "number" && typeof is === "number")
-    return [{ says: `it has ${is} virtual CPUs instead of ${was}`, mend: { xl: ["vcpu-set", String(was)] } }]
+    return [{ says: `it has ${is} virtual CPUs instead of ${was}`, mend: { xl: setVcpus(was) } }]
   return [{ says: `its ${word(path)} is ${show(is)} instead of ${show(was)}` }]
 }
 

@@ -37,7 +37,7 @@ export interface StoredGeneration {
   /** Absent where somebody has made the text into something that is no configuration. */
   readonly config?: DomainConfig
   readonly uuid?: string
-  /** `xl list -l` right after its start. */
+  /** `xl list -l` when it began to serve. */
   readonly baseline?: DomainDetails
 }
 

@@ -22,12 +22,15 @@ export function liveChanges(from: DomainConfig, to: DomainConfig): readonly XlCh
   return changes
 }
 
+/** `xl create` gives a domain more virtual CPUs than its host has; `xl vcpu-set` must be told to. */
+export const setVcpus = (count: number): XlChange => ["vcpu-set", "--ignore-host", String(count)]
+
 function liveChange(key: KeyName, from: DomainConfig, to: DomainConfig): readonly XlChange[] | undefined {
   if (savedOnly.includes(key)) return []
   if (key === "memory" && to.memory !== undefined && to.maxmem !== undefined)
     return from.maxmem === to.maxmem ? [["mem-set", `${to.memory}m`]] : undefined
   if (key === "vcpus" && to.vcpus !== undefined && to.maxvcpus !== undefined)
-    return from.maxvcpus === to.maxvcpus ? [["vcpu-set", String(to.vcpus)]] : undefined
+    return from.maxvcpus === to.maxvcpus ? [setVcpus(to.vcpus)] : undefined
   return key === "vif" ? attachments(vifsOf(from), vifsOf(to)) : undefined
 }
 

@@ -50,16 +50,26 @@ $domains
 LISTED
 fi
 
+# texts FILE…: those that are there, each under its name, by one process.
+texts() {
+  for one; do
+    shift
+    [ -f "$one" ] && set -- "$@" "$one"
+  done
+  [ $# -gt 0 ] && awk -v mark="$mark" '
+    FNR == 1 {
+      name = FILENAME
+      sub(/.*\//, "", name)
+      printf "\n%s %s %s\n", mark, name ~ /\./ ? "text" : "file", name
+    }
+    { print }' "$@"
+}
+
 if [ -d "$directory" ]; then
   section store
-  for one in owner history autostart; do
-    [ -f "$directory/$one" ] && section "file $one" && cat "$directory/$one"
-  done
+  texts "$directory/owner" "$directory/history" "$directory/autostart" "$directory"/*.cfg "$directory"/*.json
   for one in current next; do
-    section "link $one" && readlink "$directory/$one"
-  done
-  for one in "$directory"/*.cfg "$directory"/*.json; do
-    [ -f "$one" ] && section "text ${one##*/}" && cat "$one"
+    [ -L "$directory/$one" ] && section "link $one" && readlink "$directory/$one"
   done
   section digests
   sha256sum "$directory"/*.cfg 2>/dev/null

@@ -23,13 +23,16 @@ if [ -r /sys/hypervisor/version/major ] && read -r major </sys/hypervisor/versio
   xl=/usr/lib/xen-$major.$minor/bin/xl
 fi
 domains=$("$xl" list -v) || exit 4
-echo "$domains" | grep -F -- "$uuid" | section listed
+while read -r line; do
+  case $line in *"$uuid"*) section listed <<<"$line" ;; esac
+done <<<"$domains"
 tail -c "+$((from + 1))" -- "$console" 2>/dev/null | tail -c 65536 | section console
 tail -c 4096 -- "$log" 2>/dev/null | section log
 while [ $# -gt 0 ]; do
   answer=$(try "$@" | base64)
   result=$?
-  printf '= %s\n%s\n' "$([ $result = 0 ] && echo ok || echo no)" "$answer"
+  if [ $result = 0 ]; then echo "= ok"; else echo "= no"; fi
+  echo "$answer"
   # What was read of HTTP before the time was over may be all of it: some servers keep the connection open.
   [ $result = 0 ] || { [ "$1" = http ] && [ -n "$answer" ]; } || break
   shift 4

@@ -121,10 +121,11 @@ const commands: Readonly<Record<string, (asked: Asked) => Reply | Promise<Reply>
     domain.memory = memory
     return said()
   },
-  "vcpu-set": ({ xen, words: [word = "", count = ""] }) => {
+  "vcpu-set": ({ xen, options, words: [word = "", count = ""] }) => {
     const domain = known(xen, word)
     const { cpus } = xen.hardware
-    if (Number(count) > cpus) throw new Refused(messages.overCpus(cpus, count))
+    if (Number(count) > cpus && !options.has("--ignore-host"))
+      throw new Refused(messages.overCpus(cpus, count))
     if (Number(count) > domain.wanted.maxvcpus) throw new Refused(messages.overMaxvcpus(domain))
     domain.vcpus = Number(count)
     return said()

@@ -91,14 +91,19 @@ const changes: [
   ["memory within an equal maxmem", grown, { ...grown, memory: 48 }, [["mem-set", "48m"]]],
   ["memory without maxmem", { maxmem: undefined }, { maxmem: undefined, memory: 48 }, undefined],
   ["maxmem", grown, { ...grown, maxmem: 128 }, undefined],
-  ["virtual CPUs within an equal maxvcpus", grown, { ...grown, vcpus: 3 }, [["vcpu-set", "3"]]],
+  [
+    "virtual CPUs within an equal maxvcpus",
+    grown,
+    { ...grown, vcpus: 3 },
+    [["vcpu-set", "--ignore-host", "3"]],
+  ],
   ["virtual CPUs without maxvcpus", { vcpus: 1 }, { vcpus: 2 }, undefined],
   [
     "both",
     grown,
     { ...grown, memory: 40, vcpus: 2 },
     [
-      ["vcpu-set", "2"],
+      ["vcpu-set", "--ignore-host", "2"],
       ["mem-set", "40m"],
     ],
   ],
