@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises"
 import test, { type ExecutionContext } from "ava"
 import type { Properties } from "../../provider/rpc/value.ts"
 import { TURN } from "../helpers/lab.ts"
@@ -14,11 +15,27 @@ test.before(async t => {
 test.after.always(() => xen?.[Symbol.asyncDispose]())
 test.beforeEach(t => t.timeout(1_200_000))
 
-/** Lets an update fail. What it leaves is what was there before. @returns what it says */
-async function refused(t: ExecutionContext, given: Properties, meanwhile = async () => {}): Promise<string> {
+/**
+ * Lets an update fail: what it leaves is what was there before.
+ * @param sabotage a script for the host, and the status that it waits for
+ * @returns what the update says
+ */
+async function refused(
+  t: ExecutionContext,
+  given: Properties,
+  sabotage?: { when: RegExp; script: string },
+): Promise<string> {
   const uuid = await xen.uuid()
-  const updating = failureOf(xen.provider.update(urn, xen.state, given))
-  await Promise.race([meanwhile(), updating])
+  const { lines } = xen.provider.engine
+  const before = lines.length
+  let over = false
+  const updating = failureOf(xen.provider.update(urn, xen.state, given)).finally(() => {
+    over = true
+  })
+  if (sabotage) {
+    while (!over && !lines.slice(before).some(({ message }) => sabotage.when.test(message))) await sleep(200)
+    await xen.machine.run(sabotage.script)
+  }
   const { says } = await updating
   t.is(await xen.version(), "good")
   t.is(await xen.uuid(), uuid)
@@ -46,13 +63,8 @@ for (const [how, says] of bad) {
 }
 
 test.serial("a version that fails in production within its probation is put back by itself", async t => {
-  const before = xen.provider.engine.lines.length
-  const onProbation = () =>
-    xen.provider.engine.lines.slice(before).some(({ message }) => /on probation/.test(message))
-  const says = await refused(t, await xen.given("dies", { probation: 120, drain: 5 }), async () => {
-    while (!onProbation()) await new Promise(done => setTimeout(done, 200))
-    await xen.machine.run("xl pause www")
-  })
+  const given = await xen.given("dies", { probation: 120, drain: 5 })
+  const says = await refused(t, given, { when: /on probation/, script: "xl pause www" })
   t.regex(says, /not healthy in production.*it is paused/s)
 })
 
