@@ -1,0 +1,72 @@
+import { once } from "node:events"
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import test from "ava"
+import { xenMachine } from "../helpers/lab.ts"
+import { PulumiStack } from "../helpers/pulumiStack.ts"
+import { runScript, says, startScript } from "../helpers/stackScript.ts"
+import { make } from "../unikernels/support/build.ts"
+import { address } from "./support/realXen.ts"
+
+test("on real Xen: pulumi brings a new version by swap; status, logs, console and rollback know it from the stack", async t => {
+  t.timeout(1_500_000)
+  await using machine = await xenMachine({ forwards: [{ address, to: 80 }] })
+  const stack = await PulumiStack.create("unikernels")
+  const folder = await mkdtemp(join(tmpdir(), "versions-"))
+  t.teardown(async () => {
+    await stack.remove()
+    await rm(folder, { recursive: true })
+  })
+  const { host, port, user, hostKey, privateKeyPath } = machine.host
+  const connection = { host, port, user, hostKey, privateKeyPath }
+  const deploy = async (version: string): Promise<string> => {
+    await make("all", join(folder, version), { VERSION: version })
+    const www = {
+      host: "lab",
+      kernel: join(folder, version, "hello.xen"),
+      arguments: [`--ipv4=${address}/24`, "--ipv4-gateway=10.0.2.2"],
+      health: { http: { path: "/health" }, settle: 0, timeout: 120 },
+      drain: 1,
+      probation: 1,
+    }
+    await stack.configure({ wanted: { hosts: { lab: { connection } }, unikernels: { www } } })
+    await stack.succeed(["up", "--yes", "--skip-preview"])
+    const { stdout } = await stack.succeed(["stack", "output", "outputs", "--json"])
+    return JSON.parse(stdout).www.generation
+  }
+  const serves = async (): Promise<string | undefined> => {
+    const answer = await fetch(`http://127.0.0.1:${machine.forward(address, 80)}/`)
+    return /^version: (.*)$/m.exec(await answer.text())?.[1]
+  }
+  const first = await deploy("1.0.0")
+  const following = startScript(stack, "logs", ["www", "-f"])
+  t.teardown(() => following.kill())
+  await says(following, `generation ${first}`)
+  const second = await deploy("2.0.0")
+  t.is(await serves(), "2.0.0")
+  await says(following, `generation ${second}`)
+  following.kill("SIGINT")
+  t.deepEqual(await once(following, "close"), [130, null])
+
+  const status = await runScript(stack, "status")
+  t.is(status.exit, 0, status.stderr)
+  t.regex(status.stdout, new RegExp(`www +running +healthy +${second} \\(of 2\\)`))
+
+  const logs = await runScript(stack, "logs", "www")
+  const lives = logs.stdout.split(/^==> www, generation (.*) <==$/m)
+  t.deepEqual([lives[1], lives[3]], [first, second])
+  t.regex(lives[2]!, /^hello 1\.0\.0 /m)
+  t.regex(lives[4]!, /^hello 2\.0\.0 /m)
+
+  const console = startScript(stack, "console", ["www"])
+  t.teardown(() => console.kill())
+  await says(console, "serving on port 80")
+  console.stdin.write("\x1d")
+  t.deepEqual(await once(console, "close"), [0, null])
+
+  const back = await runScript(stack, "rollback", "www")
+  t.is(back.exit, 0, back.stdout + back.stderr)
+  t.regex(back.stdout, new RegExp(`www is held at generation ${first}`))
+  t.is(await serves(), "1.0.0")
+})
