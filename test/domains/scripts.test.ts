@@ -3,14 +3,14 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import test from "ava"
-import { xenMachine } from "../helpers/lab.ts"
+import { TURN, xenMachine } from "../helpers/lab.ts"
 import { PulumiStack } from "../helpers/pulumiStack.ts"
 import { runScript, says, startScript } from "../helpers/stackScript.ts"
 import { make } from "../unikernels/support/build.ts"
 import { address } from "./support/realXen.ts"
 
 test("on real Xen: pulumi brings a new version by swap; status, logs, console and rollback know it from the stack", async t => {
-  t.timeout(1_500_000)
+  t.timeout(TURN)
   await using machine = await xenMachine({ forwards: [{ address, to: 80 }] })
   const stack = await PulumiStack.create("unikernels")
   const folder = await mkdtemp(join(tmpdir(), "versions-"))
