@@ -66,13 +66,14 @@ place() { # FAMILY GATEWAYS ADDRESSES
 
 clear
 read -r mtu <"/sys/class/net/$bridge/mtu"
-ip netns add "$staging"
+# The bridge first, and last to go: as long as it is seen, something is left.
 if [ ! -e "/sys/class/net/$staging" ]; then
   # Without snooping the first question of a domain reaches the other end at once.
   ip link add "$staging" mtu "$mtu" type bridge forward_delay 0 mcast_snooping 0
   quiet "$staging"
 fi
 ip link set "$staging" up
+ip netns add "$staging"
 place 4 "$4" "$5"
 place 6 "$6" "$7"
 ip -n "$staging" -batch - <<<"$inside"
