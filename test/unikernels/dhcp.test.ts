@@ -91,8 +91,7 @@ test("when the server that offered does not answer any more, it looks for anothe
   await network.wait(0)
   await network.say(OFFER)
   const said = kinds(await network.wait(60 * second))
-  t.is(said[0], REQUEST)
-  t.is(said.at(-1), DISCOVER)
+  t.true(said.length >= 4 && said.every(kind => kind === DISCOVER), `${said}`)
   t.deepEqual(kinds(await network.say(OFFER)), [REQUEST])
 })
 
@@ -100,15 +99,19 @@ test("an offer that is refused after all is given up, and it asks anew", async t
   const network = new Network(t)
   await network.wait(0)
   await network.say(OFFER)
-  t.deepEqual(kinds(await network.say(NAK)), [DISCOVER])
+  t.deepEqual(await network.say(NAK), [])
+  t.is(kinds(await network.wait(2 * second))[0], DISCOVER)
+  t.deepEqual(kinds(await network.say(OFFER)), [REQUEST])
 })
 
-test("half through its lease it asks to keep the address, and keeps it when the server agrees", async t => {
+test("half through its lease it asks anew, answers meanwhile, and keeps the address that it is offered again", async t => {
   const network = new Network(t)
   await network.lease()
   t.deepEqual(await network.wait(1790 * second), [])
-  const [renewal] = await network.wait(20 * second)
-  t.deepEqual([renewal!.kind, renewal!.client, renewal!.options[50]], [REQUEST, address, undefined])
+  t.deepEqual(kinds(await network.wait(12 * second)), [DISCOVER])
+  const [request] = await network.say(OFFER)
+  t.deepEqual([request!.kind, request!.options[50]], [REQUEST, octets(address)])
+  t.true(await network.answers())
   t.deepEqual(await network.say(ACK), [])
   t.deepEqual(await network.wait(1790 * second), [])
   t.true(await network.answers())
@@ -118,17 +121,9 @@ test("it keeps asking while the lease lasts; when it has ended it gives the addr
   const network = new Network(t)
   await network.lease()
   const said = kinds(await network.wait(3590 * second))
-  t.true(said.length > 50 && said.every(kind => kind === REQUEST), `${said}`)
+  t.true(said.length > 50 && said.every(kind => kind === DISCOVER), `${said}`)
   t.true(await network.answers())
   t.is(kinds(await network.wait(30 * second)).at(-1), DISCOVER)
-  t.false(await network.answers())
-})
-
-test("a renewal that is refused costs the address at once", async t => {
-  const network = new Network(t)
-  await network.lease()
-  await network.wait(1810 * second)
-  t.deepEqual(kinds(await network.say(NAK, { yours: "0.0.0.0" })), [DISCOVER])
   t.false(await network.answers())
 })
 

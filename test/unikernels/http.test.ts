@@ -30,26 +30,22 @@ const host = "Host: h\r\n"
 const cases: [string, string, string[], boolean][] = [
   ["GET", `GET /health HTTP/1.1\r\n${host}\r\n`, ["200"], false],
   ["a query", `GET /health?x=1 HTTP/1.1\r\n${host}\r\n`, ["200"], false],
-  ["the absolute form", `GET http://h/health HTTP/1.1\r\n${host}\r\n`, ["200"], false],
-  ["an empty line before the request", `\r\nGET / HTTP/1.1\r\n${host}\r\n`, ["200"], false],
   ["Connection: close", `GET / HTTP/1.1\r\n${host}Connection: close\r\n\r\n`, ["200"], true],
   ["HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", ["200"], true],
-  ["HTTP/1.0 with keep-alive", "GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", ["200"], false],
+  ["names and values in capitals", "GET / HTTP/1.1\r\nCONNECTION: CLOSE\r\n\r\n", ["200"], true],
   ["an unknown path", `GET /nope HTTP/1.1\r\n${host}\r\n`, ["404"], false],
-  ["an unknown method", `DELETE / HTTP/1.1\r\n${host}\r\n`, ["405"], false],
-  ["a method in lower case", `get / HTTP/1.1\r\n${host}\r\n`, ["405"], false],
-  ["a body, which is not read", `POST / HTTP/1.1\r\n${host}Content-Length: 2\r\n\r\nGE`, ["405"], true],
-  ["an empty body", `GET / HTTP/1.1\r\n${host}Content-Length: 0\r\n\r\n`, ["200"], false],
-  ["no Host", "GET / HTTP/1.1\r\n\r\n", ["400"], true],
-  ["two Hosts", `GET / HTTP/1.1\r\n${host}${host}\r\n`, ["400"], true],
-  ["a folded header", `GET / HTTP/1.1\r\n${host} x\r\n\r\n`, ["400"], true],
-  ["a space before the colon", `GET / HTTP/1.1\r\nHost : h\r\n\r\n`, ["400"], true],
+  ["an unknown method", `DELETE / HTTP/1.1\r\n${host}\r\n`, ["501"], false],
+  ["a method in lower case", `get / HTTP/1.1\r\n${host}\r\n`, ["501"], false],
+  ["a body, which is not read", `POST / HTTP/1.1\r\n${host}Content-Length: 2\r\n\r\nGE`, ["400"], true],
+  ["a body in chunks", `GET / HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, ["400"], true],
   ["a length that is no number", `GET / HTTP/1.1\r\n${host}Content-Length: -1\r\n\r\n`, ["400"], true],
   ["no path", `GET HTTP/1.1\r\n${host}\r\n`, ["400"], true],
   ["a path without a slash", `GET x HTTP/1.1\r\n${host}\r\n`, ["400"], true],
   ["garbage", "\x16\x03\x01\x02\r\n\r\n", ["400"], true],
-  ["HTTP/2", `GET / HTTP/2.0\r\n${host}\r\n`, ["505"], true],
-  ["a head that is too large", `GET / HTTP/1.1\r\n${host}X: ${"y".repeat(5000)}\r\n\r\n`, ["431"], true],
+  ["HTTP/2", `GET / HTTP/2.0\r\n${host}\r\n`, ["400"], true],
+  ["a zero byte", "GET / HTTP/1.1\r\nX: \0", ["400"], true],
+  ["an empty line", "\r\n\r\n", ["400"], true],
+  ["a head that is too large", `GET / HTTP/1.1\r\n${host}X: ${"y".repeat(5000)}\r\n\r\n`, ["400"], true],
   [
     "two requests at once",
     `GET / HTTP/1.1\r\n${host}\r\nGET /nope HTTP/1.1\r\n${host}\r\n`,
@@ -64,7 +60,6 @@ for (const [name, text, statuses, closed] of cases) {
     const answer = await ask(text)
     t.deepEqual(answer.statuses, statuses)
     t.is(answer.closed, closed)
-    if (statuses[0] === "405") t.regex(answer.head, /\r\nAllow: GET, HEAD\r\n/)
   })
 }
 
@@ -76,7 +71,7 @@ test("a HEAD has the length of the body and no body", async t => {
 
 test("the first page tells name, version, build, uptime and requests", async t => {
   const { body } = await ask(`GET / HTTP/1.1\r\n${host}\r\n`)
-  t.regex(body, /^name: hello\nversion: v "1"\nbuild: [0-9a-f]{40}\nuptime: \d+\.\d{3} s\nrequests: 1\n$/)
+  t.regex(body, /^name: hello\nversion: v "1"\nbuild: [0-9a-f]{40}\nuptime: \d+ ms\nrequests: 1\n$/)
 })
 
 test("the disk's digest is that of its bytes", async t => {

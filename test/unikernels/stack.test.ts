@@ -108,7 +108,7 @@ test("a request is answered, and both sides can close", async t => {
   const answers = await c.close()
   t.true(answers.some(segment => segment.flags & FIN))
   const [reset] = await c.send({})
-  t.is(reset?.flags, RST, "the connection is forgotten")
+  t.is(reset?.flags, RST | ACK, "the connection is forgotten")
 })
 
 test("a lost answer is sent again, each time after twice as long", async t => {
@@ -127,7 +127,7 @@ test("a lost answer is sent again, each time after twice as long", async t => {
   )
 })
 
-test("a connection whose answer is never acknowledged ends within a minute", async t => {
+test("a connection whose answer is never acknowledged ends after a dozen tries", async t => {
   const { replay, client: c } = await client(t)
   await c.send({ data: Buffer.from(get) })
   const sent = (await replay.wait(90 * seconds)).flatMap(frame => parseTcp(frame) ?? [])
@@ -157,15 +157,18 @@ test("a closed window is respected, probed, and filled when it opens", async t =
   t.true(answers.some(segment => segment.data.toString().endsWith("ok\n")))
 })
 
-test("the peer's segment size is respected", async t => {
+test("no segment is larger than every host takes, and a peer is not told that larger ones may come", async t => {
   const replay = start(t)
-  const c = await new Client(replay, 40000).connect(Buffer.from([2, 4, 0, 100]))
-  await c.write(get)
-  const segments = (await replay.play([])).flat()
-  t.deepEqual(segments, [])
-  t.regex(c.received, /ok\n$/)
-  const sent = await c.send({ data: Buffer.from(get) })
-  t.true(sent.length > 1 && sent.every(segment => segment.data.length <= 100))
+  const c = new Client(replay, 40000)
+  const [welcome] = await c.send({ flags: SYN, ack: 0, options: Buffer.from([2, 4, 5, 180]) })
+  t.is(welcome!.options!.length, 0)
+  c.seq++
+  const sent = await c.send({ data: Buffer.from(get.repeat(12)) })
+  t.deepEqual(
+    sent.map(segment => segment.data.length),
+    [536, 536, c.received.length - 2 * 536],
+  )
+  t.is(c.received.match(/200 OK/g)?.length, 12)
 })
 
 test("segments out of order, repeated and overlapping make one request", async t => {
@@ -195,23 +198,21 @@ test("pipelined requests are answered in order, more of them than any buffer hol
   t.is(c.received.match(/200 OK/g)?.length, 200)
 })
 
-test("only an exact RST ends a connection; another is asked about (RFC 5961)", async t => {
+test("only an exact RST ends a connection", async t => {
   const { client: c } = await client(t)
-  const [challenge] = await c.send({ flags: RST, seq: c.seq + 100 })
-  t.is(challenge!.flags, ACK)
+  for (const away of [-1, 1, 100]) t.deepEqual(await c.send({ flags: RST, seq: c.seq + away }), [])
   await c.write(get)
   t.regex(c.received, /ok\n$/)
   t.deepEqual(await c.send({ flags: RST }), [])
-  t.is((await c.send({}))[0]!.flags, RST)
+  t.is((await c.send({}))[0]!.flags, RST | ACK)
 })
 
-test("a segment of a connection that it does not know is answered with RST, never a RST", async t => {
+test("a segment of a connection that it does not know is answered with RST; never a RST, nor another port", async t => {
   const replay = start(t)
   const c = new Client(replay, 40000)
   const [reset] = await c.send({ ack: 77, data: Buffer.from("x") })
-  t.deepEqual([reset!.flags, reset!.seq], [RST, 77])
-  const [refused] = await c.send({ flags: SYN, ack: 0, destinationPort: 81 })
-  t.deepEqual([refused!.flags, refused!.ack, refused!.sourcePort], [RST | ACK, c.seq + 1, 81])
+  t.deepEqual([reset!.flags, reset!.seq, reset!.ack], [RST | ACK, 77, c.seq + 1])
+  t.deepEqual(await c.send({ flags: SYN, ack: 0, destinationPort: 81 }), [])
   t.deepEqual(await c.send({ flags: RST }), [])
 })
 
@@ -306,7 +307,6 @@ const arguments_: [string, string, string][] = [
   ["a value with spaces in double quotes", `--version-text="1 2"`, "version: 1 2"],
   ["a quoted word", `'--version-text=1  2'`, "version: 1  2"],
   ["a backslash", `--version-text=a\\ b\\"`, `version: a b"`],
-  ["a value as the next word", `--version-text 3`, "version: 3"],
   ["a boot loader's file name first", `/boot/hello.xen placeholder --version-text=4`, "version: 4"],
 ]
 

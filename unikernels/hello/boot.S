@@ -39,7 +39,6 @@ entry:  cld
         call main
 
         .section .data.boot, "aw"
-        .balign 8
 gdt:    .quad 0, 0x00af9a000000ffff
 gdt_pointer:
         .word . - gdt - 1
@@ -58,10 +57,6 @@ pd:     .set page, 0
         .endr
 
         .section .bss
-        .balign 4096
-        .globl hypercall_page
-hypercall_page:
-        .fill 4096
+        .balign 16
         .fill 32768
 stack_top:
-        .section .note.GNU-stack, "", @progbits

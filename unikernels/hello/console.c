@@ -1,7 +1,5 @@
 /* The console, which xenconsoled reads in dom0; and rings of bytes, of which it is one. */
 #include "xen.h"
-#include <stdarg.h>
-#include <xen/hvm/params.h>
 #include <xen/io/console.h>
 
 static uint32_t now_at(volatile uint32_t *index) { return __atomic_load_n(index, __ATOMIC_ACQUIRE); }
@@ -29,18 +27,16 @@ static struct bytes out;
 void console_start(void) {
     struct xencons_interface *page = (struct xencons_interface *)(hvm_param(HVM_PARAM_CONSOLE_PFN) * PAGE);
     out = (struct bytes){page->out, sizeof page->out, &page->out_cons, &page->out_prod,
-                         (port_t)hvm_param(HVM_PARAM_CONSOLE_EVTCHN)};
-    if (out.port) event_listen(out.port);
+                         (evtchn_port_t)hvm_param(HVM_PARAM_CONSOLE_EVTCHN)};
 }
 
 void console_flush(uint64_t deadline) {
-    while (out.port && now_at(out.taken) != *out.put && clock_now() < deadline) event_wait(deadline);
+    while (now_at(out.taken) != *out.put && clock_now() < deadline) event_wait(clock_now() + MS);
 }
 
 /* A console that nobody reads must not stop us. It holds more than we say until we serve. */
 void log_line(const char *format, ...) {
     char line[1200];
-    if (!out.port) return;
     va_list values;
     va_start(values, format);
     vsnprintf(line, sizeof line, format, values);

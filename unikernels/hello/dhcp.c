@@ -17,43 +17,39 @@ struct WIRE message {
 enum { DISCOVER = 1, OFFER, REQUEST, DECLINE, ACK, NAK };
 enum { MASK = 1, ROUTER = 3, ADDRESS = 50, LEASE = 51, KIND = 53, SERVER = 54, WANTED = 55, END = 255, COOKIE = 0x63825363 };
 
-static uint32_t transaction, offered, server; /* nothing offered: we look for a server */
-static uint64_t due = NEVER, wait, lease_end;
+static uint32_t offered, server;
+static uint64_t due, wait = SECOND, lease_end;
 
-static void send(uint8_t kind) {
+static void ask(uint8_t kind) {
     struct message *m = ip_payload();
     *m = (struct message){.from_port = 68, .to_port = 67, .size = sizeof *m, .op = 1, .hardware = 1, .hardware_size = 6,
-                          .transaction = transaction, .client = net.address, .cookie = COOKIE, .kind = {KIND, 1, kind},
+                          .transaction = net_random("dhcp", 4), .cookie = COOKIE, .kind = {KIND, 1, kind},
                           .wanted = {WANTED, 3, MASK, ROUTER, LEASE}, .end = END};
     memcpy(m->mac, net.mac, 6);
-    if (kind == REQUEST && !net.address) {
+    if (kind == REQUEST) {
         m->address = (struct number_option){ADDRESS, 4, offered};
         m->from = (struct number_option){SERVER, 4, server};
     }
     m->checksum = ip_checksum(everyone.address, UDP, m, sizeof *m);
     ip_send(&everyone, UDP, sizeof *m);
+    due = clock_now() + wait;
 }
 
-static void ask_soon(uint32_t address, uint32_t from) { offered = address, server = from, wait = SECOND, due = 0; }
-
+/* Begins anew: at the start, when nobody answers, and half through the lease, for the same address will be offered. */
 uint64_t dhcp_timers(uint64_t now) {
-    if (!net.address && due == NEVER) transaction = net_random("dhcp", 4), ask_soon(0, 0);
+    if (options.address) return NEVER;
     if (now < due) return due;
-    if (net.address && now >= lease_end) {
-        log_line("dhcp: the lease has ended, asking anew");
-        net.address = offered = 0;
-    }
-    if (!net.address && wait > 8 * SECOND) offered = 0; /* the server that offered is gone */
-    send(offered ? REQUEST : DISCOVER);
-    due = now + wait;
-    wait = wait < 8 * SECOND ? wait * 2 : 16 * SECOND;
+    if (now >= lease_end) net.address = 0;
+    offered = 0;
+    ask(DISCOVER);
+    if (wait < 16 * SECOND) wait *= 2;
     return due;
 }
 
 void dhcp_input(const void *datagram, size_t size) {
     const struct message *m = datagram;
-    if (due == NEVER || size < offsetof(struct message, kind) || m->to_port != 68 || m->op != 2 || m->cookie != COOKIE) return;
-    if (m->transaction != transaction || memcmp(m->mac, net.mac, 6) != 0) return;
+    if (size < offsetof(struct message, kind) || m->to_port != 68 || m->op != 2 || m->cookie != COOKIE) return;
+    if (m->transaction != net_random("dhcp", 4) || options.address) return;
 
     uint32_t found[END] = {[LEASE] = 3600};
     const uint8_t *option = m->kind, *end = datagram + size;
@@ -65,16 +61,14 @@ void dhcp_input(const void *datagram, size_t size) {
         option += 2 + option[1];
     }
 
-    uint64_t now = clock_now();
-    if (found[KIND] == OFFER && !offered && m->yours && m->yours >> 28 < 14) ask_soon(m->yours, found[SERVER]);
-    else if (found[KIND] == NAK && offered) net.address = 0, ask_soon(0, 0);
-    else if (found[KIND] == ACK && offered && offered == m->yours) {
-        bool fresh = !net.address;
+    if (found[KIND] == OFFER && !offered && m->yours && m->yours >> 28 < 14) {
+        offered = m->yours, server = found[SERVER];
+        ask(REQUEST);
+    } else if (found[KIND] == ACK && offered && offered == m->yours) {
         net.address = offered, net.mask = found[MASK], net.gateway = found[ROUTER];
-        lease_end = now + found[LEASE] * SECOND;
-        due = now + found[LEASE] * SECOND / 2 + SECOND, wait = 8 * SECOND;
-        if (!fresh) return;
+        due = clock_now() + found[LEASE] * SECOND / 2 + SECOND;
+        lease_end = clock_now() + found[LEASE] * SECOND;
         log_line("dhcp: address %u.%u.%u.%u for %u s", DOTTED(offered), found[LEASE]);
-        arp_announce();
+        net_start();
     }
 }

@@ -1,5 +1,6 @@
 /* The unikernel above Xen: portable C that posix/ runs on Linux as well. Each file's part of it, from the wire upwards. */
 #pragma once
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,28 +33,29 @@ struct options {
 extern struct options options;
 const char *options_parse(char *line); /* changes and keeps its words; returns NULL, or a sentence that says what is wrong */
 bool is(const char *text, const char *word);
-/* Moves *text past digits of `base`; false: there are none, or their value is above `limit`. */
-bool number(const char **text, unsigned base, uint64_t limit, uint64_t *value);
+char *cut(char *text, char byte);      /* ends the text at the first such byte; returns what follows, or NULL: there is none */
+bool number(const char **text, uint64_t limit, uint64_t *value); /* moves past its digits; false: none, or above the limit */
 
 /* --- sha256.c: FIPS 180-4. --- */
 struct sha256 { uint32_t state[8]; uint64_t size; uint8_t block[64]; };
-void sha256_start(struct sha256 *hash);
+#define SHA256_START {.state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, \
+                                0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19}}
 void sha256_add(struct sha256 *hash, const void *data, size_t size);
-void sha256_end(struct sha256 *hash, uint8_t digest[32]);
+const uint32_t *sha256_end(struct sha256 *hash); /* the digest, eight words of it */
 
 /* --- disk.c: the digest of the first disk, made in the background of the event loop. --- */
-const char *disk_digest(void); /* in hex, "" when it cannot be read; NULL: not yet, `tcp_wake` will say when */
+const char *disk_digest(void); /* in hex, "" when it cannot be read; NULL: not yet */
 bool disk_work(void);          /* a slice of it; true: call again at once */
 
 /* --- net.c: Ethernet, ARP, IPv4, ICMP. IPv4 addresses are numbers. --- */
 struct net {
     uint8_t mac[6];
     uint32_t address, mask, gateway; /* address 0: none yet, ask DHCP */
-    uint8_t secret[32];              /* unpredictable: initial sequence numbers and DHCP transactions */
+    uint64_t secret[4];              /* unpredictable: initial sequence numbers and DHCP transactions */
     uint64_t started;
 };
 extern struct net net;
-void net_start(void);                                                   /* announces the address, if there is one */
+void net_start(void);                                                   /* and again when there is another address */
 void net_input(const uint8_t *frame, size_t size, bool checksum_known); /* known good: the bytes never left this machine */
 uint64_t net_timers(uint64_t now);                                      /* runs what is due; returns when to be called next */
 
@@ -70,7 +72,6 @@ enum { ICMP = 1, TCP = 6, UDP = 17 };
 void *ip_payload(void); /* where the next packet's payload is to be written: MTU - 20 bytes */
 void ip_send(const struct peer *to, uint8_t protocol, size_t payload);
 uint16_t ip_checksum(uint32_t peer, uint8_t protocol, const void *payload, size_t size); /* with the pseudo header */
-void arp_announce(void);                             /* RFC 5227: switches and neighbours learn where the address now is */
 uint32_t net_random(const void *about, size_t size); /* the same for the same `about`, but not to be guessed */
 
 /* --- dhcp.c: asks for an address when there is none. --- */
@@ -82,25 +83,18 @@ uint64_t dhcp_timers(uint64_t now);
 struct tcp {
     enum { FREE, HALF_OPEN, OPEN, FINISHED } state; /* FINISHED: our FIN is acknowledged, the peer's has not come */
     struct peer peer;
-    uint16_t port, mss;                /* the peer's */
-    uint32_t unacked, next, window;    /* RFC 9293's SND.UNA, SND.NXT and SND.WND */
-    uint32_t expected;                 /* RCV.NXT */
-    bool ack_due, peer_closed, closing;
-    bool waiting;                      /* for the application */
+    uint16_t port;                     /* the peer's */
+    uint32_t unacked, next, window, expected; /* RFC 9293's SND.UNA, SND.NXT, SND.WND and RCV.NXT */
+    bool ack_due, peer_closed, closing, waiting; /* the last two from the application: no more comes; an answer is not ready */
     unsigned tries;                    /* how often the first byte in flight was sent again */
-    uint64_t timeout;                  /* before the first of them */
-    uint64_t resend_at, expires;       /* resend_at NEVER: nothing in flight */
+    uint64_t timeout, due;             /* before the first of them; the next of them, or the end when nothing is in flight */
     size_t in_size, out_size;          /* out starts at sequence number `unacked` */
-    uint8_t in[BUFFER], out[BUFFER];
+    char in[BUFFER], out[BUFFER];
 };
 void tcp_input(const struct peer *from, const void *segment, size_t size);
 void tcp_neighbour(uint32_t address, const uint8_t mac[6]);            /* a neighbour, maybe the gateway, has moved */
-uint64_t tcp_timers(uint64_t now);
-void tcp_write(struct tcp *connection, const void *data, size_t size); /* at most BUFFER - out_size */
-void tcp_close(struct tcp *connection);                                /* after what was written */
-void tcp_wake(void);                                                   /* calls http_input for all that are open */
+uint64_t tcp_timers(uint64_t now, uint64_t next);                      /* the earlier of `next` and its own next */
 bool tcp_finish(void);                                                 /* closes what is idle; true when none is open */
 
-/* --- http.c: takes what it can of `in`; called again when more is there, or more room, or at tcp_wake.
- * True: there is a request, and it waits for tcp_wake. --- */
-bool http_input(struct tcp *connection);
+/* --- http.c --- */
+bool http_input(struct tcp *connection); /* answers the first request of `in`; false: there is none, or it is `waiting` */

@@ -14,7 +14,6 @@ enum { TYPE_IPV4 = 0x0800, TYPE_ARP = 0x0806, ARP_REQUEST = 1, ARP_REPLY = 2, EC
 struct net net;
 const struct peer everyone = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, 0xffffffff};
 static uint8_t frame[FRAME_SIZE]; /* one packet is made at a time, here */
-static void *const payload_of_frame = frame + sizeof(struct ethernet);
 
 static void frame_send(const uint8_t to[6], uint16_t type, size_t payload) {
     struct ethernet *header = (struct ethernet *)frame;
@@ -25,19 +24,16 @@ static void frame_send(const uint8_t to[6], uint16_t type, size_t payload) {
 }
 
 static void arp_send(uint16_t operation, const uint8_t to[6], uint32_t to_ip) {
-    struct arp *arp = payload_of_frame;
+    struct arp *arp = (struct arp *)(frame + sizeof(struct ethernet));
     *arp = (struct arp){1, TYPE_IPV4, {6, 4}, operation, {0}, net.address, {0}, to_ip};
     memcpy(arp->from, net.mac, 6);
     if (operation == ARP_REPLY) memcpy(arp->to, to, 6);
     frame_send(to, TYPE_ARP, sizeof *arp);
 }
 
-void arp_announce(void) { arp_send(ARP_REQUEST, everyone.mac, net.address); }
-
 static void arp_input(const struct arp *arp, size_t size) {
-    if (size < sizeof *arp || arp->hardware != 1 || arp->protocol != TYPE_IPV4) return;
-    if (arp->sizes[0] != 6 || arp->sizes[1] != 4 || arp->from[0] & 1 || !net.address) return;
-    if (arp->from_ip && arp->from_ip != net.address) tcp_neighbour(arp->from_ip, arp->from);
+    if (size < sizeof *arp || arp->protocol != TYPE_IPV4 || !net.address) return;
+    if (arp->from_ip) tcp_neighbour(arp->from_ip, arp->from);
     if (arp->operation == ARP_REQUEST && arp->to_ip == net.address) arp_send(ARP_REPLY, arp->from, arp->from_ip);
 }
 
@@ -57,9 +53,8 @@ uint16_t ip_checksum(uint32_t peer, uint8_t protocol, const void *payload, size_
 void *ip_payload(void) { return frame + sizeof(struct ethernet) + sizeof(struct ipv4); }
 
 void ip_send(const struct peer *to, uint8_t protocol, size_t payload) {
-    static uint16_t id;
-    struct ipv4 *ip = payload_of_frame;
-    *ip = (struct ipv4){.version = 0x45, .size = (uint16_t)(sizeof *ip + payload), .id = id++, .ttl = 64,
+    struct ipv4 *ip = (struct ipv4 *)ip_payload() - 1;
+    *ip = (struct ipv4){.version = 0x45, .size = (uint16_t)(sizeof *ip + payload), .fragment = 0x4000 /* never */, .ttl = 64,
                         .protocol = protocol, .from = net.address, .to = to->address};
     ip->checksum = checksum(0, ip, sizeof *ip);
     frame_send(to->mac, TYPE_IPV4, sizeof *ip + payload);
@@ -76,14 +71,12 @@ static void icmp_input(const struct peer *from, const void *message, size_t size
     ip_send(from, ICMP, size);
 }
 
+/* Without options and fragments: no peer of ours needs them, and they are a way to attack. */
 static void ip_input(const uint8_t mac[6], const struct ipv4 *ip, size_t size, bool checksum_known) {
-    if (size < sizeof *ip || ip->version >> 4 != 4) return;
-    size_t header = (ip->version & 15) * 4u, length = ip->size - header;
-    if (header < sizeof *ip || ip->size < header || ip->size > size || ip->size > MTU) return;
-    if (checksum(0, ip, header) != 0) return;
-    if (ip->fragment & 0x3fff) return; /* a fragment; no peer of ours needs them, and they are a way to attack */
-
-    const uint8_t *payload = (const uint8_t *)ip + header;
+    if (size < sizeof *ip || ip->version != 0x45 || ip->fragment & 0x3fff || checksum(0, ip, sizeof *ip) != 0) return;
+    if (ip->size < sizeof *ip || ip->size > size || ip->size > MTU) return;
+    const void *payload = ip + 1;
+    size_t length = ip->size - sizeof *ip;
     struct peer from = {.address = ip->from};
     memcpy(from.mac, mac, 6);
     if (ip->protocol == UDP) dhcp_input(payload, length);
@@ -104,21 +97,16 @@ void net_input(const uint8_t *data, size_t size, bool checksum_known) {
 }
 
 uint32_t net_random(const void *about, size_t size) {
-    struct sha256 hash;
-    union { uint8_t digest[32]; uint32_t number; } result;
-    sha256_start(&hash);
+    struct sha256 hash = SHA256_START;
     sha256_add(&hash, net.secret, sizeof net.secret);
     sha256_add(&hash, about, size);
-    sha256_end(&hash, result.digest);
-    return result.number;
+    return *sha256_end(&hash);
 }
 
+/* RFC 5227: switches and neighbours learn where the address now is. */
 void net_start(void) {
-    net.started = clock_now();
-    if (net.address) arp_announce();
+    if (!net.started) net.started = clock_now();
+    if (net.address) arp_send(ARP_REQUEST, everyone.mac, net.address);
 }
 
-uint64_t net_timers(uint64_t now) {
-    uint64_t tcp = tcp_timers(now), dhcp = dhcp_timers(now);
-    return tcp < dhcp ? tcp : dhcp;
-}
+uint64_t net_timers(uint64_t now) { return tcp_timers(now, dhcp_timers(now)); }

@@ -38,11 +38,6 @@ static void compress(uint32_t state[8], const struct word *block) {
     for (int i = 0; i < 8; i++) state[i] += s[i];
 }
 
-void sha256_start(struct sha256 *hash) {
-    *hash = (struct sha256){.state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
-                                      0x1f83d9ab, 0x5be0cd19}};
-}
-
 void sha256_add(struct sha256 *hash, const void *data, size_t size) {
     const uint8_t *from = data;
     while (size) {
@@ -55,10 +50,10 @@ void sha256_add(struct sha256 *hash, const void *data, size_t size) {
     }
 }
 
-void sha256_end(struct sha256 *hash, uint8_t digest[32]) {
+const uint32_t *sha256_end(struct sha256 *hash) {
     struct length length = {hash->size * 8};
     sha256_add(hash, "\x80", 1);
     while (hash->size % 64 != 56) sha256_add(hash, "", 1);
     sha256_add(hash, &length, sizeof length);
-    for (int i = 0; i < 8; i++) ((struct word *)digest)[i].value = hash->state[i];
+    return hash->state;
 }

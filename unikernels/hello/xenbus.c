@@ -1,17 +1,13 @@
 /* XenStore over its rings (docs/misc/xenstore.txt, xenstore-ring.txt), and the handshake of a front end on it. */
 #include "xen.h"
-#include <xen/hvm/params.h>
 #include <xen/io/xs_wire.h>
 
 static struct bytes requests, replies;
 static char reply[XENSTORE_PAYLOAD_MAX + 2];
-static bool changed;
-static struct device *devices[2]; /* a vif and a vbd at most */
-static unsigned device_count;
 
 void xenstore_start(void) {
     struct xenstore_domain_interface *page = (struct xenstore_domain_interface *)(hvm_param(HVM_PARAM_STORE_PFN) * PAGE);
-    port_t port = (port_t)hvm_param(HVM_PARAM_STORE_EVTCHN);
+    evtchn_port_t port = (evtchn_port_t)hvm_param(HVM_PARAM_STORE_EVTCHN);
     requests = (struct bytes){page->req, XENSTORE_RING_SIZE, &page->req_cons, &page->req_prod, port};
     replies = (struct bytes){page->rsp, XENSTORE_RING_SIZE, &page->rsp_cons, &page->rsp_prod, port};
     event_listen(port);
@@ -23,7 +19,6 @@ static uint32_t take(void) {
     bytes_take(&replies, &header, sizeof header);
     bytes_take(&replies, reply, header.len);
     reply[header.len] = reply[header.len + 1] = 0;
-    changed |= header.type == XS_WATCH_EVENT;
     return header.type;
 }
 
@@ -41,28 +36,21 @@ static const char *ask(uint32_t type, const char *directory, const char *key, co
 }
 
 const char *xenstore_read(const char *directory, const char *key) { return ask(XS_READ, directory, key, "", 0); }
-void xenstore_write(const char *directory, const char *key, const char *value) {
-    ask(XS_WRITE, directory, key, value, strlen(value));
-}
+void xenstore_write(const char *directory, const char *key, const char *text) { ask(XS_WRITE, directory, key, text, strlen(text)); }
 void xenstore_watch(const char *directory, const char *key) { ask(XS_WATCH, directory, key, "x", 2); } /* "x" names it to us */
 
 bool xenstore_changed(void) {
-    while (*replies.taken != __atomic_load_n(replies.put, __ATOMIC_ACQUIRE)) take();
-    bool was = changed;
-    changed = false;
-    return was;
+    bool changed = false;
+    for (; *replies.taken != __atomic_load_n(replies.put, __ATOMIC_ACQUIRE); changed = true) take();
+    return changed;
 }
 
 static uint64_t decimal(const char *text) {
     uint64_t value = 0;
-    return text && number(&text, 10, UINT64_MAX, &value) ? value : 0;
+    return text && number(&text, UINT64_MAX, &value) ? value : 0;
 }
 
 uint64_t backend_number(const struct device *device, const char *key) { return decimal(xenstore_read(device->backend, key)); }
-
-static void wait_for(const struct device *device, unsigned state) {
-    while (backend_number(device, "state") < state) event_wait(clock_now() + SECOND);
-}
 
 bool device_find(struct device *device, const char *kind) {
     const char *name = ask(XS_DIRECTORY, "device", kind, "", 0);
@@ -71,13 +59,11 @@ bool device_find(struct device *device, const char *kind) {
         if (decimal(name) < lowest) lowest = decimal(name);
     snprintf(device->path, sizeof device->path, "device/%s/%lu", kind, lowest);
     const char *backend = xenstore_read(device->path, "backend");
-    if (!backend) return device->path[0] = 0, false;
+    if (!backend) return false;
     snprintf(device->backend, sizeof device->backend, "%s", backend);
     device->peer = (domid_t)decimal(xenstore_read(device->path, "backend-id"));
     device->port = event_alloc(device->peer);
-    devices[device_count++] = device;
-    xenstore_watch(device->backend, "state");
-    wait_for(device, XenbusStateInitWait);
+    while (backend_number(device, "state") < XenbusStateInitWait) event_wait(clock_now() + 10 * MS);
     return true;
 }
 
@@ -90,15 +76,5 @@ void device_write(const struct device *device, const char *key, uint64_t value) 
 void device_connect(const struct device *device) {
     device_write(device, "event-channel", device->port);
     device_write(device, "state", XenbusStateConnected);
-    wait_for(device, XenbusStateConnected);
-}
-
-void devices_check(void) {
-    for (unsigned i = 0; i < device_count; i++) {
-        struct device *device = devices[i];
-        if (!device->path[0] || backend_number(device, "state") != XenbusStateClosing) continue;
-        device_write(device, "state", XenbusStateClosed);
-        log_line("%s: taken away", device->path);
-        device->path[0] = 0;
-    }
+    while (backend_number(device, "state") < XenbusStateConnected) event_wait(clock_now() + 10 * MS);
 }
