@@ -13,7 +13,7 @@ let old: string
 const SETTING = `${OLD}
 cat /etc/default/grub.d/*
 md5sum /boot/grub/grub.cfg
-grub-editenv list`
+grub-editenv list | grep -v '^saved_entry=' || :`
 
 test.before(async t => {
   t.timeout(TURN)
@@ -37,8 +37,7 @@ const XENS: [what: string, more: () => Wish, arrange: string, restore: string][]
     "",
   ],
   ["a module missing", () => ({}), TAKE_MODULE, GIVE_MODULE],
-  // The whole disk: where nothing is at all, the initramfs would wait half a minute for it.
-  ["a root that is none", () => ({ dom0: { linuxOptions: ["root=/dev/vda"] } }), "", ""],
+  ["a root that is not there", () => ({ dom0: { linuxOptions: ["root=/dev/nowhere"] } }), "", ""],
 ]
 for (const [what, more, arrange, restore] of XENS) {
   test(`a Xen with ${what}: the machine comes back without it, by itself, and the user is told`, async t => {
@@ -65,7 +64,7 @@ async function untilXenIsLoaded(begin: number): Promise<void> {
 const TRIALS: [until: RegExp, loaded: boolean, window: number][] = [
   [/Dom0 www1 .* waiting for the machine to restart/, true, PATIENT.dom0],
   [/Dom0 www1 .* waiting for the machine to restart/, true, 180],
-  [/Dom0 www1 .* waiting for the change/, false, 60],
+  [/Dom0 www1 .* waiting for the (change to be made, \d\d|machine)/, false, 60],
 ]
 for (const [index, [what, strike]] of BREAKS.entries()) {
   test(`${what} while Xen is on trial: the machine goes back to plain Linux by itself`, async t => {

@@ -1,7 +1,7 @@
 import anyTest, { type TestFn } from "ava"
 import { bareMachine, TURN } from "../../helpers/lab.ts"
 import { BREAKS, OLD } from "../helpers/breaks.ts"
-import { upUntil } from "../helpers/midway.ts"
+import { eventually, upUntil } from "../helpers/midway.ts"
 import { Rented, restarts } from "../helpers/rented.ts"
 
 // One machine is broken in every way, one after the other: that each time it comes back is what makes that possible.
@@ -22,8 +22,10 @@ const UNTIL = [/: unpacking xen/, LATER, LATER]
 for (const [index, [what, strike]] of BREAKS.entries()) {
   test(`${what} while packages are installed: the machine is what it was`, async t => {
     t.timeout(restarts(1))
-    await www1.want()
+    await www1.want({ window: 60 })
     await strike(www1, await upUntil(www1.stack, UNTIL[index]!))
+    // The bridge comes next, and may have been begun.
+    await eventually("the old setting to be back", 300, async () => (await www1.run(OLD)) === old)
     t.is(await www1.run(OLD), old)
   })
 }
