@@ -61,11 +61,14 @@ function making(id: string, from: Inputs, directories?: Directories): HostChange
       ...(from.xen ? refuseUnknownXen(facts) : []),
     ],
     // What a new repository offers is known once it is there; the package tool itself says what it lacks.
-    inquire: async (host, facts, { signal }) => {
+    inquire: async (host, facts, context) => {
       const { packages = [], repositories = [], files = [] } = wanted(facts)
       return repositories.length > 0 || files.length > 0
         ? { refusals: [] }
-        : inquireAvailable(host, facts, packages, signal)
+        : inquireAvailable(host, facts, packages, {
+            signal: context.signal,
+            onStatus: text => context.progress(text),
+          })
     },
     plan: facts => {
       const plan = planPackages(facts, wanted(facts))

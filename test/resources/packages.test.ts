@@ -109,6 +109,10 @@ test("on a host that knows of no packages yet, the lists are fetched once: to lo
   t.deepEqual(made.outputs.added, ["px-hello", "px-lib"])
   const calls = await wired.inside("cat /tmp/calls")
   t.is(calls.match(/ update /g)?.length, 1, calls)
+  t.true(
+    provider.engine.lines.some(({ message }) => message === "fetching the lists of packages"),
+    "who waits for it is told",
+  )
 
   const more = { packages: ["px-hello", "px-other"], repositories: [] }
   await provider.create(urn, want(more))

@@ -14,7 +14,7 @@ export async function inquireAvailable(
   connection: Connection,
   facts: HostFacts,
   packages: readonly PackageWanted[],
-  signal: AbortSignal,
+  { signal, onStatus = () => {} }: { signal: AbortSignal; onStatus?: (text: string) => void },
 ): Promise<{ refusals: Refusal[]; facts: HostFacts }> {
   const { manager, installed } = facts.packages
   const missing = packages.filter(({ name }) => installed[name] === undefined).map(({ name }) => name)
@@ -24,6 +24,7 @@ export async function inquireAvailable(
   let available = await offered()
   const fetched = missing.some(name => available[name] === undefined)
   if (fetched) {
+    onStatus("fetching the lists of packages")
     const refresh = ["sh", "-s", "run", ...packageTool(manager).refresh]
     await connection.run(refresh, { stdin: PACKAGES_SH, timeout: 1_800_000, keep: "tail", signal })
     available = await offered()
