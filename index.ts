@@ -1,7 +1,7 @@
-import * as pulumi from "@pulumi/pulumi"
 import { Unikernel } from "./components/unikernel.ts"
 import { XenHost } from "./components/xenHost.ts"
 import { labHosts } from "./hosts/lab.ts"
+import * as pulumi from "./sdk/pulumi.ts"
 
 const config = new pulumi.Config()
 /** The web server that runs on every host; `pulumi config set kernel FILE` chooses another. */

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs"
-import * as pulumi from "@pulumi/pulumi"
 import { type ConnectionArgs, Disk, type DiskArgs, Domain, type DomainArgs, Kernel } from "../sdk/index.ts"
+import * as pulumi from "../sdk/pulumi.ts"
 
 /** Where a unikernel runs: a XenHost, or a machine that has been one all along. */
 export interface UnikernelHost {

@@ -1,4 +1,3 @@
-import * as pulumi from "@pulumi/pulumi"
 import {
   Bridge,
   type BridgeArgs,
@@ -8,6 +7,7 @@ import {
   Packages,
   type PackagesArgs,
 } from "../sdk/index.ts"
+import * as pulumi from "../sdk/pulumi.ts"
 
 /** A machine to become a Xen host: how it is reached, and what it is to be. An entry of the inventory. */
 export interface XenHostArgs extends ConnectionArgs {

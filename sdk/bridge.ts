@@ -1,5 +1,5 @@
-import * as pulumi from "@pulumi/pulumi"
 import { type ConnectionArgs, sealConnection } from "./connection.ts"
+import * as pulumi from "./pulumi.ts"
 
 /** IPv4 or IPv6 on a bridge. */
 export interface FamilyAddressingArgs {

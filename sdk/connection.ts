@@ -1,4 +1,4 @@
-import * as pulumi from "@pulumi/pulumi"
+import * as pulumi from "./pulumi.ts"
 
 /** How one machine is reached and authenticated. */
 export interface JumpHostArgs {

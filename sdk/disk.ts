@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs"
 import { join, sep } from "node:path"
-import * as pulumi from "@pulumi/pulumi"
 import { type ConnectionArgs, sealConnection } from "./connection.ts"
+import * as pulumi from "./pulumi.ts"
 
 /** An empty disk that outlives its domains. */
 export interface VolumeArgs {

@@ -1,5 +1,5 @@
-import * as pulumi from "@pulumi/pulumi"
 import { type ConnectionArgs, sealConnection } from "./connection.ts"
+import * as pulumi from "./pulumi.ts"
 
 export interface Dom0Args {
   /** How the host is reached over SSH. */

@@ -1,6 +1,6 @@
-import * as pulumi from "@pulumi/pulumi"
 import { type ConnectionArgs, sealConnection } from "./connection.ts"
 import type { BootKind } from "./kernel.ts"
+import * as pulumi from "./pulumi.ts"
 
 /** A network interface of a domain. */
 export interface DomainNetworkArgs {

@@ -1,5 +1,5 @@
-import * as pulumi from "@pulumi/pulumi"
 import type { BootKind } from "./kernel.ts"
+import * as pulumi from "./pulumi.ts"
 
 export interface InspectKernelArgs {
   /** The kernel: a file, an https address, or a Pulumi asset; packed with gzip, bzip2, xz or zstd if it likes. */

@@ -1,5 +1,5 @@
-import * as pulumi from "@pulumi/pulumi"
 import { type ConnectionArgs, sealConnection } from "./connection.ts"
+import * as pulumi from "./pulumi.ts"
 
 /** A way in which Xen can start a kernel. */
 export type BootKind = "pv" | "pvh" | "multiboot1" | "linux"

@@ -1,5 +1,5 @@
-import * as pulumi from "@pulumi/pulumi"
 import { type ConnectionArgs, sealConnection } from "./connection.ts"
+import * as pulumi from "./pulumi.ts"
 
 /** A package by name. */
 export interface PackageArgs {

@@ -1,4 +1,4 @@
-import * as pulumi from "@pulumi/pulumi"
+import * as pulumi from "./pulumi.ts"
 
 /** What holds for every host that a connection does not say otherwise. */
 export interface ProviderArgs {

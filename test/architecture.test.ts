@@ -54,6 +54,8 @@ const rules: [sentence: string, folder: string, forbidden: RegExp][] = [
     "provider/",
     /^(components|sdk|hosts|index\.ts|scripts|test)/,
   ],
+  ["the SDK loads no more of Pulumi than it uses", "sdk/", /^@pulumi\/pulumi$/],
+  ["components load no more of Pulumi than the SDK", "components/", /^@pulumi/],
   [
     "the provider never loads Pulumi's runtime, which costs more than its start",
     "provider/",
