@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process"
 import { mkdir, readFile, writeFile } from "node:fs/promises"
+import type { Socket } from "node:net"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { LabError } from "./errors.ts"
@@ -53,11 +54,16 @@ async function flock(file: string, flags: string[]): Promise<Lock | undefined> {
     child.stdout.once("data", () =>
       resolve({
         async [Symbol.asyncDispose]() {
+          child.ref()
           child.stdin.end()
           await ended
         },
       }),
     )
   })
-  return await Promise.race([held, ended])
+  const result = await Promise.race([held, ended])
+  // A lock that is kept until the process ends must not keep it from ending.
+  child.unref()
+  for (const stream of [child.stdin, child.stdout]) (stream as unknown as Socket).unref()
+  return result
 }

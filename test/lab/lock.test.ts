@@ -59,6 +59,13 @@ test.serial("of two locks any is taken, and who finds both held gets the first t
   t.true(got)
 })
 
+test.serial("a process that keeps a lock comes to its end, and the lock is free then", async t => {
+  const program = holderProgram.replace("process.stdin.resume()", "")
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", program], { timeout: 30_000 })
+  t.deepEqual(await once(child, "exit"), [0, null])
+  await using _ = await lock("shared", () => {})
+})
+
 async function startHolder(): Promise<ChildProcess> {
   const child = spawn(process.execPath, ["--input-type=module", "--eval", holderProgram], {
     stdio: ["pipe", "pipe", "inherit"],
