@@ -15,7 +15,7 @@ ls /sys/class/net | sort
 ip -4 -o addr show scope global | awk '{print $2, $4}'
 ip -4 route show default | sed 's/ metric.*//; s/ proto [^ ]*//; s/ src [^ ]*//'
 rpm -qa | sort
-ls /etc/yum.repos.d /etc/pki/rpm-gpg 2>/dev/null || :
+find /etc/yum.repos.d /etc/pki/rpm-gpg -type f 2>/dev/null || :
 find /var/lib/pulumi-xen -type f ! -name lock ! -path '*/guard/*' 2>/dev/null || :
 `
 
