@@ -74,17 +74,3 @@ test.serial("Xen comes from the signed repository, and its entry is in GRUB's me
   `)
   t.is(said, "Complete!\nxen\nxen-hypervisor\nxen-libs\nxen-runtime\n1\nenabled\nenabled\nenabled\n")
 })
-
-test.serial("Xen from the RPMs boots once, by grub2-reboot, and its tools work", async t => {
-  await machine.run(`
-    sed -i 's/^GRUB_CMDLINE_LINUX=.*/&\\nGRUB_CMDLINE_XEN_DEFAULT="dom0_mem=1024M,max:1024M ${machine.host.xenOptions.join(" ")}"/' /etc/default/grub
-    grub2-mkconfig -o /boot/grub2/grub.cfg
-    grub2-reboot "$(grep -o "xen-gnulinux-[^ ']*-advanced-[^ ']*" /boot/grub2/grub.cfg)"
-  `)
-  await machine.reboot()
-  t.is(
-    await machine.run("cat /proc/xen/capabilities; xl list | awk 'NR > 1 { print $1 }'"),
-    "control_d\nDomain-0\n",
-  )
-  t.notRegex(await machine.run("grub2-editenv list"), /next_entry=./)
-})
