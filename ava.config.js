@@ -6,20 +6,20 @@ import { basename } from "node:path"
  * (`machineTurn`, test/helpers/lab.ts).
  */
 const machines = Object.entries({
-  "xenHost/rpm": 13,
-  "xenHost/sabotage/boot": 18,
-  "xenHost/debian": 14,
-  "xenHost/dom0": 9,
-  "xenHost/sabotage/packages": 6,
-  "xenHost/sabotage/network": 8,
-  "domains/killed": 8,
-  "domains/swap": 7,
-  "domains/unhealthy": 7,
-  "domains/scripts": 4,
-  "unikernels/helloOnXen": 6,
-  "domains/drift": 7,
-  "lab/rpm": 3,
+  "xenHost/sabotage/boot": 22,
+  "xenHost/debian": 15,
+  "xenHost/rpm": 9,
+  "xenHost/sabotage/network": 7,
+  "xenHost/dom0": 6,
+  "domains/killed": 6,
+  "domains/swap": 6,
+  "domains/unhealthy": 5,
+  "domains/drift": 5,
+  "unikernels/helloOnXen": 5,
+  "xenHost/sabotage/packages": 5,
+  "domains/scripts": 3,
   "lab/up": 3,
+  "lab/rpm": 2,
   "lab/xen": 1,
 })
 
