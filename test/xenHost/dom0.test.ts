@@ -3,7 +3,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import anyTest, { type TestFn } from "ava"
 import type { Properties } from "../../provider/rpc/value.ts"
-import { type TestMachine, xenMachine } from "../helpers/lab.ts"
+import { type TestMachine, TURN, xenMachine } from "../helpers/lab.ts"
 import { failureOf, type Made, ProviderUnderTest } from "../helpers/provider.ts"
 import { eventually } from "./helpers/midway.ts"
 
@@ -40,7 +40,7 @@ find /etc -name '*pulumi-xen*' ! -name 'pulumi-xen-guard-*'
 find /var/lib/pulumi-xen -type f ! -name lock ! -path '*/guard/*' 2>/dev/null || :`
 
 test.before(async t => {
-  t.timeout(restart)
+  t.timeout(TURN)
   machine = await xenMachine()
   provider = await ProviderUnderTest.start()
 })
