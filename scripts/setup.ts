@@ -35,6 +35,9 @@ const tests: readonly Need[] = [
   { package: "bash", why: "the tests compare the quoting of shells", gives: "bash" },
   { package: "busybox", why: "the tests compare the quoting of shells", gives: "busybox" },
   { package: "iproute2", why: "the tests build networks of namespaces", gives: "ip" },
+  { package: "iputils-ping", why: "simulated hosts ping their domains", gives: "ping" },
+  // By its path: an npm package puts another program of that name ahead of it.
+  { package: "nftables", why: "the tests swap domains on simulated hosts", gives: "/usr/sbin/nft" },
   {
     package: "libxenmisc4.17",
     why: "the tests compare with Xen's own parser",
