@@ -173,7 +173,7 @@ test.serial(
     await host.xl(listed("-b----"))
     const serving = await generation(host, "1", BRIDGE)
     const staging = await stage(host.connection, { domain: "www", bridge: BRIDGE, addressing })
-    t.deepEqual(staging, { bridge: stagingBridge("www"), namespace: stagingBridge("www") })
+    t.like(staging, { bridge: stagingBridge("www"), namespace: stagingBridge("www") })
     const next = await generation(host, "2", staging.bridge)
     const health = { http: { body: "^2$" }, tcp: { port: 80 }, ping: true, settle: 0, timeout: 20 }
     await checkHealth(host.connection, health, { ...place, namespace: staging.namespace })

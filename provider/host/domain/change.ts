@@ -1,4 +1,4 @@
-import { literalOf, quote } from "xlcfg"
+import { type DomainConfig, literalOf, quote } from "xlcfg"
 import { RemoteCommandError } from "../../ssh/errors.ts"
 import type { Connection } from "../../ssh/index.ts"
 import {
@@ -172,11 +172,7 @@ class Change {
   ): Promise<void> {
     const { name } = this.#wanted
     if (this.#progress !== "switched") this.#progress = "begun"
-    const bridge = stagingBridge(name)
-    const vifs = vifsOf(config).map(vif => ({ ...vif, bridge }))
-    const override = isStaged
-      ? [`vif=[${(literalOf("vif", vifs) as readonly string[]).map(vif => quote(vif)).join(",")}]`]
-      : []
+    const override = isStaged && this.#staging ? [stagedVifs(config, this.#staging)] : []
     try {
       const { stdout } = await this.#run(["start", generation, uuid, sha256, ...override], text)
       this.#consoleFrom = Number(stdout.trim())
@@ -253,6 +249,12 @@ class Change {
   #run(words: readonly string[], text = "") {
     return runVerb(this.#host, this.#wanted.name, words, { signal: this.#options.signal, text })
   }
+}
+
+/** The interfaces as they are started apart: a setting that stands after the configuration's on xl's command line. */
+function stagedVifs(config: DomainConfig | undefined, { bridge, script }: Staging): string {
+  const vifs = vifsOf(config).map(vif => ({ script, ...vif, bridge }))
+  return `vif=[${(literalOf("vif", vifs) as readonly string[]).map(vif => quote(vif)).join(",")}]`
 }
 
 function oldPorts({ domain, generation }: Serving) {

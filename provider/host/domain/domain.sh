@@ -158,8 +158,12 @@ prune() {
   for generation; do rm -f -- "$directory/$generation.cfg" "$directory/$generation.json"; done
 }
 
-# The folder goes with its history.
-forget() { rm -rf -- "$directory"; }
+# forget SCRIPT: the folder goes with its history; with the last one the hotplug script of staged interfaces, too.
+forget() {
+  rm -rf -- "$directory" || return
+  for other in "${directory%/*}"/*; do [ ! -e "$other" ] || return 0; done
+  rm -f -- "$1"
+}
 
 perform() {
   umask 077

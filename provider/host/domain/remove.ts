@@ -1,6 +1,6 @@
 import type { Connection } from "../../ssh/index.ts"
 import { removeAutostart } from "../autostart/autostart.ts"
-import { settled, unstage } from "../swap/index.ts"
+import { STAGED_VIF_SCRIPT, settled, unstage } from "../swap/index.ts"
 import type { ChangeOptions } from "./change.ts"
 import type { DomainFacts } from "./facts.ts"
 import { isAlive } from "./standing.ts"
@@ -26,7 +26,7 @@ export async function removeDomain(
     else await runVerb(host, name, ["destroy", domain.uuid], options)
   }
   await unstage(host, name, options)
-  await runVerb(host, name, ["forget"], options)
+  await runVerb(host, name, ["forget", STAGED_VIF_SCRIPT], options)
   await host.run(removeAutostart, { signal })
   await releaseContents(host, [...(facts.store?.generations.values() ?? [])], urn, signal)
 }

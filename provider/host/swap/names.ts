@@ -12,3 +12,6 @@ export function stagingBridge(domain: string): string {
 export function steeringTable(domain: string): string {
   return `pulumi_xen_${tag(domain)}`
 }
+
+/** The hotplug script of what starts on a staging bridge, in xl's directory of scripts (XEN_SCRIPT_DIR). */
+export const STAGED_VIF_SCRIPT = "/etc/xen/scripts/vif-pulumi-xen"

@@ -1,10 +1,12 @@
 # shellcheck shell=bash
 # A bridge apart from all others, and a namespace on it that stands for the gateway.
-#   up STAGING BRIDGE GATEWAYS4 ADDRESSES4 GATEWAYS6 ADDRESSES6   lists are separated by spaces
-#   down STAGING
+#   up STAGING SCRIPT BRIDGE GATEWAYS4 ADDRESSES4 GATEWAYS6 ADDRESSES6 TEXT   lists are separated by spaces; TEXT becomes
+#                                                           SCRIPT, the hotplug script of what starts there
+#   down STAGING SCRIPT
 # Exit 3: an address has nobody that could ask it. Processes are what it costs: what one ip(8) can do is one batch.
 set -eu
-verb=$1 staging=$2
+verb=$1 staging=$2 script=$3
+shift 3
 clear() {
   [ ! -e "/var/run/netns/$staging" ] || ip netns del "$staging" 2>/dev/null || true
   for port in /sys/class/net/"${staging/xs/xg}"?; do
@@ -13,11 +15,12 @@ clear() {
 }
 if [ "$verb" = down ]; then
   clear
+  [ ! -e "$script.$staging" ] || rm -f -- "$script.$staging"
   [ ! -e "/sys/class/net/$staging" ] || ip link del "$staging"
   exit
 fi
 
-bridge=$3
+bridge=$1
 quiet() { echo 1 >"/proc/sys/net/ipv6/conf/$1/disable_ipv6" 2>/dev/null || true; }
 own_mac() { read -r mac <"/sys/class/net/$bridge/address"; }
 # Sets `mac` to the one behind an address on the bridge: the host's own, or the one of dom0's neighbour table, which its
@@ -64,6 +67,13 @@ place() { # FAMILY GATEWAYS ADDRESSES
     route replace $address dev g$1"; done
 }
 
+# All domains share the script, and others may bring it at the same time.
+if ! [ -e "$script" ] || [ "$(<"$script")" != "$6" ]; then
+  mkdir -p -- "${script%/*}"
+  printf '%s\n' "$6" >"$script.$staging"
+  chmod 755 "$script.$staging"
+  mv -f -- "$script.$staging" "$script"
+fi
 clear
 read -r mtu <"/sys/class/net/$bridge/mtu"
 # The bridge first, and last to go: as long as it is seen, something is left.
@@ -74,6 +84,6 @@ if [ ! -e "/sys/class/net/$staging" ]; then
 fi
 ip link set "$staging" up
 ip netns add "$staging"
-place 4 "$4" "$5"
-place 6 "$6" "$7"
+place 4 "$2" "$3"
+place 6 "$4" "$5"
 ip -n "$staging" -batch - <<<"$inside"

@@ -1,14 +1,17 @@
 import { readFileSync } from "node:fs"
 import { isIP } from "node:net"
+import type { Command } from "../../ssh/command.ts"
 import type { Connection } from "../../ssh/index.ts"
 import { quoteCommand } from "../../ssh/quote.ts"
 import type { HostFacts } from "../facts/types.ts"
 import { contains } from "../network/prefix.ts"
-import { stagingBridge } from "./names.ts"
+import { STAGED_VIF_SCRIPT, stagingBridge } from "./names.ts"
 import type { Port } from "./ports.ts"
 import { forgetFlows, observeFlows, type SwapOptions } from "./switch.ts"
 
-const STAGE_SH = readFileSync(new URL("stage.sh", import.meta.url), "utf8")
+const read = (name: string) => readFileSync(new URL(name, import.meta.url), "utf8")
+const STAGE_SH = read("stage.sh")
+const VIF_SH = read("vif.sh").trimEnd()
 
 /** Where a domain is reached, as its networks have it. */
 export interface Addressing {
@@ -23,6 +26,8 @@ export interface Staging {
   readonly bridge: string
   /** The network namespace that stands for the gateway there. */
   readonly namespace: string
+  /** The hotplug script that joins an interface to that bridge, unless it has one of its own. */
+  readonly script: string
 }
 
 /** The new domain cannot be checked apart: nobody's address can be put there to check it from. */
@@ -85,7 +90,7 @@ export async function stage(
     of.addressing.addresses.map(bare).filter(family(n)).join(" "),
   ])
   const { domain, serving = [] } = of
-  const up = quoteCommand(["bash", "-c", STAGE_SH, "stage", "up", bridge, of.bridge, ...words])
+  const up = quoteCommand(stageCommand("up", bridge, [of.bridge, ...words, VIF_SH]))
   const observe =
     serving.length === 0 ? "" : ` && { ${quoteCommand(observeFlows(domain, serving))} || [ $? = 1 ]; }`
   const { exit, stderr } = await connection.run(["sh", "-c", `${up}${observe}`], {
@@ -94,7 +99,7 @@ export async function stage(
     ...(signal ? { signal } : {}),
   })
   if (exit === 3) throw new StagingError(connection.name, of.domain, stderr)
-  return { bridge, namespace: bridge }
+  return { bridge, namespace: bridge, script: STAGED_VIF_SCRIPT }
 }
 
 /**
@@ -108,10 +113,15 @@ export async function unstage(
 ): Promise<void> {
   const { signal } = options
   await forgetFlows(connection, domain, options)
-  await connection.run(["bash", "-c", STAGE_SH, "stage", "down", stagingBridge(domain)], {
+  await connection.run(stageCommand("down", stagingBridge(domain)), {
     timeout: 120_000,
     ...(signal ? { signal } : {}),
   })
 }
+
+const stageCommand = (verb: "up" | "down", bridge: string, words: readonly string[] = []): Command => [
+  ...["bash", "-c", STAGE_SH, "stage", verb, bridge, STAGED_VIF_SCRIPT],
+  ...words,
+]
 
 const bare = (address: string): string => address.split("/")[0] ?? ""

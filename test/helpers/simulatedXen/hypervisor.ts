@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto"
-import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { appendFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { resolve } from "node:path"
 import { type Disk, vdevNumber } from "xlcfg"
 import { type Ending, Guest } from "./guest.ts"
 import type { Wanted, WantedVif } from "./wanted.ts"
@@ -56,7 +57,17 @@ export interface Domain {
 
 /** What keeps a domain from being made, by its step, with what its message is about. */
 export class CannotStart extends Error {
-  readonly step: "name" | "memory" | "kernel" | "format" | "disk" | "vdev" | "shared" | "bridge" | "port"
+  readonly step:
+    | "name"
+    | "memory"
+    | "kernel"
+    | "format"
+    | "disk"
+    | "vdev"
+    | "shared"
+    | "script"
+    | "bridge"
+    | "port"
   readonly id: number
   readonly what: string
 
@@ -160,6 +171,8 @@ export class Hypervisor {
 
   /** Joins a new port to its bridge. */
   async attach(domain: Domain, vif: WantedVif): Promise<void> {
+    const script = vif.script && this.hardware.file(resolve("/etc/xen/scripts", vif.script))
+    if (script && !isProgram(script)) throw new CannotStart("script", domain.id, script)
     const device = firstFree(domain.vifs.map(({ device }) => device))
     const name = vif.vifname ?? `vif${domain.id}.${device}`
     const trouble = await domain.guest.attach(name, vif.bridge, vif.mac)
@@ -240,6 +253,8 @@ function needOf({ type, maxmem, maxvcpus }: Wanted, memory: number): number {
   const shadow = type === "pv" ? 0 : (4 * (256 * maxvcpus + 2 * maxmem)) / 1024
   return Math.ceil((memory + shadow) / 2) * 2
 }
+
+const isProgram = (file: string): boolean => existsSync(file) && (statSync(file).mode & 0o111) !== 0
 
 function firstFree(taken: readonly number[]): number {
   let free = 0

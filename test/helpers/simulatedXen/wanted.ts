@@ -8,6 +8,8 @@ export interface WantedVif {
   readonly mac: string
   readonly bridge: string
   readonly vifname: string | undefined
+  /** Its hotplug script, where that is not vif-bridge. */
+  readonly script: string | undefined
 }
 
 /** A domain's configuration as far as the simulated Xen acts on it. */
@@ -100,6 +102,7 @@ export function readVif(spec: string): WantedVif {
     mac: vif.mac ?? `00:16:3e:${random}`,
     bridge: vif.bridge ?? "xenbr0",
     vifname: vif.vifname,
+    script: vif.script,
   }
 }
 

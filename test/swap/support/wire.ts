@@ -76,7 +76,7 @@ export class Program {
 
 /**
  * A host in a network namespace: a bridge with the host's own address, an uplink to the gateway, another guest, and
- * what generations of the domain are plugged in. It has a /run of its own, and as `xl` what a test writes.
+ * what generations of the domain are plugged in. It has a /run and an /etc of its own, and as `xl` what a test writes.
  */
 export class Host implements AsyncDisposable {
   readonly id = `s${process.pid}${Math.random().toString(36).slice(2, 6)}`
@@ -106,7 +106,8 @@ export class Host implements AsyncDisposable {
     await mkdir(join(this.#directory, "bin"))
     await this.xl("Name ID Mem VCPUs State Time(s) UUID Reason-Code Security Label")
     await must(["ip", "netns", "add", this.id])
-    const keep = "mount -t tmpfs tmpfs /run && echo ready && exec sleep infinity"
+    const etc = "overlay -o lowerdir=/etc,upperdir=/run/etc,workdir=/run/etc.work /etc"
+    const keep = `mount -t tmpfs tmpfs /run && mkdir /run/etc /run/etc.work && mount -t overlay ${etc} && echo ready && exec sleep infinity`
     this.#holder = new Program("ip", ["netns", "exec", this.id, "sh", "-c", keep])
     await this.#holder.hears()
     await this.sh(`
@@ -182,7 +183,7 @@ export class Host implements AsyncDisposable {
   async without(...programs: string[]): Promise<LocalConnection> {
     const bin = await mkdtemp(join(this.#directory, "path-"))
     const every =
-      "sh bash ip bridge nft cat sed awk grep sleep flock mkdir mv setsid date head base64 tail timeout"
+      "sh bash ip bridge nft cat chmod sync sed awk grep sleep flock mkdir mv setsid date head base64 tail timeout"
     for (const name of every.split(" ").filter(name => !programs.includes(name)))
       await symlink(
         (await must(["env", `PATH=${PATH}`, "sh", "-c", `command -v ${name}`])).trim(),
@@ -191,9 +192,14 @@ export class Host implements AsyncDisposable {
     return new LocalConnection(this, bin)
   }
 
-  /** Puts a shell script where a host that lacks some programs looks for them. */
-  async program({ path }: LocalConnection, name: string, script: string): Promise<void> {
-    await writeFile(join(path ?? "", name), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+  /** Puts a shell script where the host looks for programs: all of it, or one that lacks some. */
+  async program(
+    { path }: Connection & { readonly path?: string | undefined },
+    name: string,
+    script: string,
+  ): Promise<void> {
+    const folder = path ?? join(this.#directory, "bin")
+    await writeFile(join(folder, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
