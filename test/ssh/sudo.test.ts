@@ -199,7 +199,7 @@ test.serial("a staging place that belongs to somebody else is not used", async t
   chownSync(path, 65_534, 65_534)
   t.teardown(() => rmSync(path, { recursive: true }))
   const at = mkdtempSync(join(directory, "root-"))
-  await t.throwsAsync((await as(FREE)).upload(randomBytes(10), join(at, "kernel")), {
+  await t.throwsAsync((await as(FREE)).upload(randomBytes(1024 * 1024), join(at, "kernel")), {
     message: /not this user's own/,
   })
   t.deepEqual(readdirSync(at), [])

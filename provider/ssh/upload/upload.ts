@@ -5,6 +5,7 @@ import type { UploadOptions, UploadResult, UploadSource } from "../contract.ts"
 import { AbortedError, ConnectionLostError, RemoteCommandError } from "../errors.ts"
 import type { Link } from "../link.ts"
 import { Arrival, type Found, WrongDigest } from "./arrival.ts"
+import { deliver, SMALL } from "./deliver.ts"
 import { explain, PART_GONE, PART_PREFIX, PART_SUFFIX, type Place, parsePlace, uploadError } from "./place.ts"
 import { NO_SUCH_FILE, Sftp, SftpError } from "./sftp.ts"
 import { digest, openSource, type Source } from "./source.ts"
@@ -14,10 +15,10 @@ import { transfer } from "./transfer.ts"
 const FRUITLESS = 3
 
 /**
- * Sends a file aside, has the host compute its digest, and only then gives it its name. The part is named after
- * what is sent and where to: whoever sends the same again, after a lost connection or a kill, goes on where it
- * ended, and two who send the same at once write the same bytes. A part is believed by the digest of what is there,
- * not by its size.
+ * Brings a file to a host: a small one in one command, a larger one in parts. A part is sent aside, the host computes the
+ * digest, and only then gives it its name. The part is named after what is sent and where to: whoever sends the same again,
+ * after a lost connection or a kill, goes on where it ended, and two who send the same at once write the same bytes. A part
+ * is believed by the digest of what is there, not by its size.
  */
 export async function upload(
   connection: SshConnection,
@@ -83,6 +84,7 @@ class Sending {
   }
 
   async attempt(): Promise<void> {
+    if (this.#source.size <= SMALL) return this.#deliver()
     const link = await this.#connection.link(this.#options.signal, this.#doing)
     const elevated = (await this.#connection.elevation(link, undefined)) !== "none"
     if (elevated) this.#target = await this.#arrival.stage(basename(this.#part))
@@ -107,6 +109,13 @@ class Sending {
       return explain(this.#connection, this.#place, this.#source.size, error)
     }
     return error
+  }
+
+  async #deliver(): Promise<void> {
+    const { mode, signal, onProgress } = this.#options
+    const sha256 = await this.sha256()
+    this.bytes += await deliver(this.#connection, this.#source, this.#place, { sha256, mode, signal })
+    onProgress?.(this.#source.size, this.#source.size)
   }
 
   get #doing(): string {

@@ -15,6 +15,7 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import test, { type ExecutionContext } from "ava"
 import { Secret } from "../../../provider/secret.ts"
 import {
@@ -70,7 +71,7 @@ async function elsewhere(t: ExecutionContext, ...config: string[]) {
 
 const digest = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex")
 
-for (const size of [0, 1, 1000, 254 * 1024, 254 * 1024 + 1, 5 * MIB + 17]) {
+for (const size of [0, 1, 1000, 256 * 1024, 256 * 1024 + 1, 5 * MIB + 17]) {
   test(`${size} bytes arrive whole, from memory and from a file`, async t => {
     const bytes = randomBytes(size)
     const at = place()
@@ -89,24 +90,29 @@ for (const size of [0, 1, 1000, 254 * 1024, 254 * 1024 + 1, 5 * MIB + 17]) {
   })
 }
 
-test("what is there already is not sent again, and only its permissions are put right", async t => {
-  const path = join(place(), "kernel")
-  const bytes = randomBytes(MIB)
-  await host.upload(bytes, path, { mode: 0o600 })
-  const before = statSync(path)
-  t.like(await host.upload(bytes, path, { mode: 0o640 }), { bytes: 0, size: MIB, sha256: digest(bytes) })
-  t.is(statSync(path).ino, before.ino)
-  t.is(statSync(path).mode & 0o777, 0o640)
-  t.is(readdirSync(join(path, "..")).length, 1)
-})
+for (const [what, size] of [
+  ["a small file", 1000],
+  ["a file", MIB],
+] as const) {
+  test(`${what} that is there already is not sent again, and only its permissions are put right`, async t => {
+    const path = join(place(), "kernel")
+    const bytes = randomBytes(size)
+    await host.upload(bytes, path, { mode: 0o600 })
+    const before = statSync(path)
+    t.like(await host.upload(bytes, path, { mode: 0o640 }), { bytes: 0, size, sha256: digest(bytes) })
+    t.is(statSync(path).ino, before.ino)
+    t.is(statSync(path).mode & 0o777, 0o640)
+    t.is(readdirSync(join(path, "..")).length, 1)
+  })
 
-test("another file of the same size replaces the one that is there, in one step", async t => {
-  const path = join(place(), "kernel")
-  const [old, fresh] = [randomBytes(MIB), randomBytes(MIB)]
-  await host.upload(old, path)
-  t.like(await host.upload(fresh, path), { bytes: MIB, sha256: digest(fresh) })
-  t.true(readFileSync(path).equals(fresh))
-})
+  test(`${what} replaces another one of the same size that is there, in one step`, async t => {
+    const path = join(place(), "kernel")
+    const [old, fresh] = [randomBytes(size), randomBytes(size)]
+    await host.upload(old, path)
+    t.like(await host.upload(fresh, path), { bytes: size, sha256: digest(fresh) })
+    t.true(readFileSync(path).equals(fresh))
+  })
+}
 
 test("progress is told, from nothing to all", async t => {
   const seen: number[] = []
@@ -285,6 +291,27 @@ for (const [what, act] of [
   })
 }
 
+test("a small file that is cut off leaves nothing of it, and comes whole over the next connection", async t => {
+  const at = place()
+  const path = join(at, "kernel")
+  for (let cut = 1; cut <= 12; cut++) {
+    const network = await Saboteur.before(sshd.port)
+    const own = new ConnectionPool()
+    const connection = await own.get({ ...sshd.target, port: network.port })
+    // Past the handshake's few kilobytes, in the middle of the file.
+    network.after(5_000 + cut * 18_000, cut % 2 ? network.reset : network.finish)
+    const bytes = randomBytes(220_000)
+    const { bytes: sent } = await connection.upload(bytes, path)
+    t.true(sent >= bytes.length)
+    t.is(digest(readFileSync(path)), digest(bytes))
+    await network.close()
+    await own.close()
+    // What the first connection had begun ends when the host's sshd has seen its end.
+    for (let tries = 0; readdirSync(at).length > 1 && tries < 100; tries++) await sleep(50)
+    t.deepEqual(readdirSync(at), ["kernel"])
+  }
+})
+
 test("cut at many places, an upload always ends whole or with an error, and leaves no torn file", async t => {
   const at = place()
   const path = join(at, "kernel")
@@ -390,7 +417,7 @@ test("a symbolic link under the part's name is not followed", async t => {
   const at = place()
   const victim = join(directory, "victim")
   writeFileSync(victim, "untouched")
-  const bytes = randomBytes(1000)
+  const bytes = randomBytes(MIB)
   const id = createHash("sha256")
     .update(`${digest(bytes)} ${join(at, "kernel")}`)
     .digest("hex")
@@ -463,13 +490,18 @@ test("what somebody else puts in the part's place while it is sent never gets th
   t.deepEqual(readdirSync(at), result instanceof Error ? [] : ["kernel"])
 })
 
+test("a small file needs no SFTP", async t => {
+  const { host: bare, at } = await elsewhere(t, "Subsystem sftp /bin/false")
+  t.is((await bare.upload(Buffer.from("x"), join(at, "kernel"))).bytes, 1)
+})
+
 for (const [what, subsystem] of [
   ["without SFTP", "/bin/false"],
   ["whose SFTP says something else", "/bin/echo Welcome"],
 ] as const) {
   test(`a host ${what} is an error that says so`, async t => {
     const { host: bare, at } = await elsewhere(t, `Subsystem sftp ${subsystem}`)
-    const error = await t.throwsAsync(bare.upload(Buffer.from("x"), join(at, "kernel")), {
+    const error = await t.throwsAsync(bare.upload(randomBytes(MIB), join(at, "kernel")), {
       instanceOf: UploadError,
     })
     t.is(error?.kind, "unsupported")
