@@ -35,7 +35,7 @@ function ownerMark(collection: Collection, digest: string, urn: string): string 
  * before the file: whoever gives the same file up meanwhile leaves it.
  */
 export function claimContent(collection: Collection, mode: number, digest: string, urn: string): Command {
-  const script = `${FILES_SH}mkdir -p -- "$3" && chmod "$4" "$3" && printf '%s\\n' "$2" | replace "$1" 644`
+  const script = `${FILES_SH}{ [ -d "$3" ] || mkdir -p -m "$4" -- "$3"; } && printf '%s\\n' "$2" | replace "$1" 644`
   const folder = `${RECORDS}/${collection}`
   return ["sh", "-c", script, "sh", ownerMark(collection, digest, urn), urn, folder, mode.toString(8)]
 }

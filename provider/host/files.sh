@@ -4,18 +4,23 @@
 
 # The file's name while it is written. Nobody reads a hidden backup file: whoever reads all of a directory, as network
 # managers and systemd do, would take any other name for a setting, if the power failed meanwhile.
-aside() { printf '%s/.%s.pulumi-xen~' "${1%/*}" "${1##*/}"; }
+aside() { name_aside "$1" && printf %s "$aside"; }
+# Sets `aside`, without a process for it.
+name_aside() { aside=${1%/*}/.${1##*/}.pulumi-xen~; }
 # Not every sync(1) knows single files.
 durable() { sync "$@" 2>/dev/null || sync; }
 # What was written aside takes its place.
 settle() { # FILE
-  durable "$(aside "$1")" && mv -f -- "$(aside "$1")" "$1" && durable "${1%/*}"
+  name_aside "$1"
+  durable "$aside" && mv -f -- "$aside" "$1" && durable "${1%/*}"
 }
 # Standard input becomes the file; with BYTES only if it has come whole, for the end of a connection ends it too.
 replace() { # FILE MODE [BYTES]
-  mkdir -p -- "${1%/*}" && (umask 077 && cat >"$(aside "$1")") && chmod "$2" "$(aside "$1")" || return
-  if [ -n "${3-}" ] && [ "$(wc -c <"$(aside "$1")")" -ne "$3" ]; then
-    rm -f -- "$(aside "$1")"
+  name_aside "$1"
+  [ -d "${1%/*}" ] || mkdir -p -- "${1%/*}" || return
+  (umask 077 && exec cat >"$aside") && chmod "$2" "$aside" || return
+  if [ -n "${3-}" ] && [ "$(wc -c <"$aside")" -ne "$3" ]; then
+    rm -f -- "$aside"
     echo "the content of $1 did not arrive whole" >&2
     return 74
   fi

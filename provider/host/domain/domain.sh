@@ -27,10 +27,10 @@ LISTED
   return 1
 }
 now() { mv -f -- "$1.new" "$1" && sync "$directory" 2>/dev/null; }
-link() {
-  ln -sfn -- "$2" "$directory/$1.new" && mv -fT -- "$directory/$1.new" "$directory/$1" && sync "$directory" 2>/dev/null
-}
-console() { echo "/var/log/xen/console/guest-$name.$1.log"; }
+point() { ln -sfn -- "$2" "$directory/$1.new" && mv -fT -- "$directory/$1.new" "$directory/$1"; }
+link() { point "$@" && sync "$directory" 2>/dev/null; }
+# Sets `log` to the console's file of a generation.
+console() { log=/var/log/xen/console/guest-$name.$1.log; }
 
 # claim URN [FORMER-OWNER]: whose the domain is. 77: another's.
 claim() {
@@ -48,13 +48,13 @@ claim() {
 # first: a text that differs from the history's is then no hand's. A text that was cut off is none. What the domain is then,
 # is looked at when it serves.
 record() {
-  link next "$1.cfg" || return
+  point next "$1.cfg" || return
   [ ! -e "$directory/$1.json" ] || rm -f -- "$directory/$1.json"
   text=$directory/$1.cfg
   cat >"$text.new" || return
   sum=$(sha256sum <"$text.new")
   [ "${sum%% *}" = "$2" ] || { rm -f -- "$text.new" && echo "the configuration did not arrive whole" >&2 && return 74; }
-  sync "$text.new" 2>/dev/null
+  sync "$directory" "$text.new" 2>/dev/null
   now "$text"
 }
 forget_next() { rm -f -- "$directory/next"; }
@@ -64,8 +64,9 @@ start() {
   generation=$1 uuid=$2
   record "$1" "$3" || return
   shift 3
-  log=$(console "$generation")
-  from=$(stat -c %s "$log" 2>/dev/null || echo 0)
+  console "$generation"
+  from=0
+  [ ! -e "$log" ] || from=$(stat -c %s "$log")
   echo "$from"
   look
   if ! find "$uuid"; then
@@ -78,7 +79,7 @@ start() {
 }
 
 # console_tail GENERATION FROM LINES: what was written to the console since.
-console_tail() { tail -c +"$(($2 + 1))" "$(console "$1")" 2>/dev/null | tail -n "$3"; }
+console_tail() { console "$1" && tail -c +"$(($2 + 1))" "$log" 2>/dev/null | tail -n "$3"; }
 
 # destroy UUID: xl fails where its own monitor of a domain that has shut down takes it away at the same time.
 destroy() {

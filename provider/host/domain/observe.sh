@@ -13,7 +13,7 @@ if [ -f "$directory/busy" ]; then
 fi
 
 section capabilities
-[ -r /proc/xen/capabilities ] && cat /proc/xen/capabilities
+[ -r /proc/xen/capabilities ] && read -r line </proc/xen/capabilities && echo "$line"
 
 # Whether the last switch of its address that was asked for is over, as switch.sh writes it down.
 section switch
@@ -75,16 +75,14 @@ if [ -d "$directory" ]; then
   sha256sum "$directory"/*.cfg 2>/dev/null
 fi
 
-# The same as in the probe of a whole host, for the same parser.
+# As in the probe of a whole host, for the same parser.
 section addresses && ip -j -d addr 2>&1
-section routes4 && ip -j -4 route 2>/dev/null
-section routes6 && ip -j -6 route 2>/dev/null
 
 section answers
 for question; do
   what=${question%% *} path=${question#* }
   case $what in
-    kernel) [ -f "$path" ] && echo "$(sha256sum <"$path" | cut -c 1-64) $question" ;;
+    kernel) [ -f "$path" ] && sum=$(sha256sum <"$path") && echo "${sum%% *} $question" ;;
     file) [ -e "$path" ] && echo "yes $question" ;;
   esac
 done

@@ -1,6 +1,8 @@
+import { randomBytes } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Connection } from "../../ssh/index.ts"
+import { parseSections } from "../facts/sections.ts"
 import {
   type DomainState,
   faultOf,
@@ -127,42 +129,27 @@ async function look(
 ): Promise<Sight> {
   const seconds = String(Math.max(1, Math.min(5, Math.round(timeout))))
   const tries = probes.flatMap(({ kind, address, port, request }) => [kind, address, String(port), request])
-  const { stdout } = await connection.run(
-    [
-      "bash",
-      "-c",
-      GATE_SH,
-      "gate",
-      namespace,
-      uuid,
-      consoleLog,
-      String(consoleFrom),
-      xlLog,
-      seconds,
-      ...tries,
-    ],
-    { timeout: 60_000 + probes.length * 10_000, ...(signal ? { signal } : {}) },
-  )
-  return parseSight(stdout)
+  const mark = `== ${randomBytes(12).toString("hex")}`
+  const words = [mark, namespace, uuid, consoleLog, String(consoleFrom), xlLog, seconds, ...tries]
+  const { stdout } = await connection.run(["bash", "-c", GATE_SH, "gate", ...words], {
+    timeout: 60_000 + probes.length * 10_000,
+    ...(signal ? { signal } : {}),
+  })
+  return parseSight(connection.name, mark, stdout)
 }
 
-/** The sections that gate.sh prints. */
-export function parseSight(text: string): Sight {
-  const sections = text
-    .split(/^= /m)
-    .slice(1)
-    .map(section => {
-      const [name = "", ...lines] = section.split("\n")
-      return { name, text: Buffer.from(lines.join(""), "base64").toString() }
-    })
-  const named = (name: string) => sections.find(section => section.name === name)?.text ?? ""
-  const listed = named("listed").trim()
+/** What gate.sh prints. */
+export function parseSight(host: string, mark: string, output: string): Sight {
+  const sections = parseSections(host, mark, output)
+  const listed = sections.get("listed")?.trim()
+  const answers = [...sections].flatMap(([name, text]) => {
+    const at = /^answer (\d+)$/.exec(name)?.[1]
+    return at === undefined ? [] : [{ ok: sections.has(`ok ${at}`), text }]
+  })
   return {
     ...(listed ? { listed } : {}),
-    console: named("console"),
-    xlLog: named("log"),
-    answers: sections
-      .filter(({ name }) => name === "ok" || name === "no")
-      .map(({ name, text }) => ({ ok: name === "ok", text })),
+    console: sections.get("console") ?? "",
+    xlLog: sections.get("log") ?? "",
+    answers,
   }
 }

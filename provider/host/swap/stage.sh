@@ -47,14 +47,15 @@ find_asker() { # FAMILY GATEWAYS ADDRESS
 }
 # One interface for each family: with VRRP the two have different MACs. Who asks for a domain that still boots asks anew every
 # 100 ms, and not every second.
-inside="link set lo up"
+outside='' inside="link set lo up" ports=$staging
 place() { # FAMILY GATEWAYS ADDRESSES
   [ -n "$3" ] || return 0
   find_asker "$1" "$2" "${3%% *}" || { echo "nobody on $bridge can ask ${3%% *}." >&2; exit 3; }
   port=${staging/xs/xg}$1
-  ip link add "$port" type veth peer name "g$1" netns "$staging"
-  quiet "$port"
-  ip link set "$port" mtu "$mtu" master "$staging" up
+  ports+=" $port"
+  outside+="
+    link add $port mtu $mtu type veth peer name g$1 netns $staging
+    link set $port addrgenmode none master $staging up"
   case $1 in
   4) table=arp_cache own="$who/32" ;;
   6) table=ndisc_cache own="$who/128 nodad" ;;
@@ -76,14 +77,15 @@ if ! [ -e "$script" ] || [ "$(<"$script")" != "$6" ]; then
 fi
 clear
 read -r mtu <"/sys/class/net/$bridge/mtu"
-# The bridge first, and last to go: as long as it is seen, something is left.
-if [ ! -e "/sys/class/net/$staging" ]; then
-  # Without snooping the first question of a domain reaches the other end at once.
-  ip link add "$staging" mtu "$mtu" type bridge forward_delay 0 mcast_snooping 0
-  quiet "$staging"
-fi
-ip link set "$staging" up
-ip netns add "$staging"
+# The bridge first, and last to go: as long as it is seen, something is left. Without snooping the first question of a domain
+# reaches the other end at once.
+[ -e "/sys/class/net/$staging" ] ||
+  outside="link add $staging mtu $mtu type bridge forward_delay 0 mcast_snooping 0"
+outside+="
+  link set $staging addrgenmode none up
+  netns add $staging"
 place 4 "$2" "$3"
 place 6 "$4" "$5"
+ip -batch - <<<"$outside"
+for port in $ports; do quiet "$port"; done
 ip -n "$staging" -batch - <<<"$inside"
