@@ -1,7 +1,7 @@
 # All facts of a host in one round trip: sent on standard input to `sh -s -- MARK DEPTH PACKAGE…`.
 # Prints sections; the line "MARK NAME" opens one, and the newline before it belongs to the mark, so that a
 # file's bytes arrive unchanged. MARK is random: no file can hold it. Nothing here changes the host.
-# Processes are what a probe costs, so the shell reads for itself what is short, one awk prints all files, and
+# Processes are what a probe costs, so the shell reads for itself what is short, one awk reads all that is long, and
 # what is slow (package lists, LVM) is asked only at DEPTH "full".
 mark=$1 depth=$2
 shift 2
@@ -13,8 +13,9 @@ newline='
 said=
 say() { said=$said$*$newline; }
 section() { say "$newline$mark $*"; }
+# What a program says, straight away: for within `programs`.
 ask() { # SECTION PROGRAM…
-  section "$1" && shift && say "$("$@" 2>/dev/null)"
+  printf '\n%s %s\n' "$mark" "$1" && shift && "$@" 2>/dev/null
 }
 have() { command -v "$1" >/dev/null 2>&1; }
 value() { # FILE NAME
@@ -45,15 +46,41 @@ redacted() {
     if [ -s "$one" ]; then keyless=$keyless$one$newline; else section "file $one"; fi
   done
 }
-print_files() {
+# Files as they are, the packages, the clock and the processor: what a shell would read byte by byte.
+read_long() { # PACKAGES' FILE, PACKAGE…
+  stanzas=$1
+  shift
+  wanted=$*
   set -f
   IFS=$newline
-  # A record that ends with what no file can hold is a whole file.
+  # A record that ends with what no file can hold is a whole file, and one of dpkg's ends with an empty line. Of all
+  # packages, what is asked for and what is not whole goes over the wire.
   # shellcheck disable=SC2086
-  awk -v mark="$mark" '
-    FNR == 1 { printf "\n%s file %s\n", mark, FILENAME }
-    keyless && tolower($0) ~ /^[^#=]*(psk|password|passphrase|secret|privatekey|private-key|presharedkey|wep-key|wpa-)/ { next }
-    { print }' keyless=1 $keyless keyless= RS="$mark" ORS= $whole </dev/null
+  awk -v mark="$mark" -v wanted="$wanted" '
+    BEGIN {
+      srand()
+      printf "\n%s clock\n%d\n\n%s cpu\n", mark, srand(), mark
+      while ((getline line <"/proc/cpuinfo") > 0 && line != "") if (line ~ /^(model name|flags)/) print line
+      if ((getline line <"/sys/devices/system/cpu/online") > 0) print "online=" line
+      for (at = split(wanted, names, " "); at > 0; at--) is_wanted[names[at]]
+    }
+    FNR == 1 { printf "\n%s %s\n", mark, (kind == "dpkg" ? kind : "file " FILENAME) }
+    kind == "dpkg" {
+      name = substr($0, 10, index($0, "\n") - 10)
+      if (name in is_wanted || name ~ /^xen-(system-amd64|hypervisor-.*-amd64|utils-.*)$/ ||
+        $0 !~ /\nStatus: [a-z]+ ok (installed|not-installed|config-files)\n/) {
+        version = ""
+        for (at = split($0, lines, "\n"); at > 0; at--) {
+          if (lines[at] ~ /^Version: /) version = substr(lines[at], 10)
+          if (lines[at] ~ /^Status: /) split(lines[at], status, " ")
+        }
+        print name "\t" version "\t" status[4] "\t" status[3] "\t" status[2]
+      }
+      next
+    }
+    kind == "keyless" && tolower($0) ~ /^[^#=]*(psk|password|passphrase|secret|privatekey|private-key|presharedkey|wep-key|wpa-)/ { next }
+    { print }' \
+    kind=dpkg RS= $stanzas kind=keyless RS='\n' $keyless kind=whole RS="$mark" ORS= $whole
   unset IFS
   set +f
 }
@@ -82,15 +109,9 @@ while [ -z "${SSH_CONNECTION:-}" ] && [ "${process:-0}" -gt 1 ]; do
   process=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$process/status" 2>/dev/null)
 done
 say "session=${SSH_CONNECTION:-}"
-ask clock date +%s
 
 for one in /etc/os-release /usr/lib/os-release; do [ -r "$one" ] && file "$one" && break; done
 
-section cpu
-while IFS= read -r line; do
-  case $line in "model name"* | flags*) say "$line" ;; "") break ;; esac
-done </proc/cpuinfo
-value /sys/devices/system/cpu/online online
 section memory
 { for line in total free available; do read -r line && say "$line"; done; } </proc/meminfo
 section cmdline
@@ -102,10 +123,6 @@ if [ -r /proc/xen/capabilities ]; then
   section xen-capabilities
   # Empty in a domain other than dom0.
   read -r line </proc/xen/capabilities && say "$line"
-  if have xl; then
-    ask xl-info xl info
-    ask xl-list xl list
-  fi
 fi
 
 # --- packages --------------------------------------------------------------------------------------------
@@ -133,31 +150,12 @@ rpm_available() { # PACKAGE…
     yum -q list available "$@"
   fi
 }
-# Of all packages, what is asked for and what is not whole goes over the wire.
-select_packages() { # FILE PACKAGE…
-  awk '
-    BEGIN { for (at = 2; at < ARGC; at++) wanted[ARGV[at]]; ARGC = 2 }
-    /^Package: / { name = $2; version = "" }
-    /^Status: / { want = $2; flag = $3; status = $4 }
-    /^Version: / { version = $2 }
-    /^$/ && (name in wanted || name ~ /^xen-(system-amd64|hypervisor-.*-amd64|utils-.*)$/ ||
-      status !~ /^(installed|not-installed|config-files)$/ || flag != "ok") {
-      print name "\t" version "\t" status "\t" flag "\t" want
-    }' "$@"
-}
 exists() { [ -e "$1" ]; }
 # dpkg's file is read as apt reads it, in a quarter of dpkg-query's time. That one is asked while updates/ holds
 # what a dpkg that runs, or was killed, has not yet written into the file.
-dpkg_packages() { # PACKAGE…
-  if exists /var/lib/dpkg/updates/[0-9]*; then
-    dpkg-query -W -f 'Package: ${Package}\nStatus: ${Status}\nVersion: ${Version}\n\n' | select_packages - "$@"
-  else
-    select_packages "$dpkg" "$@"
-  fi
-}
+stanzas=
 if [ -s "$dpkg" ] && have dpkg-query; then
-  ask dpkg dpkg_packages "$@"
-  [ "$depth" = full ] && have apt-cache && ask apt-policy apt_policy "$@"
+  if exists /var/lib/dpkg/updates/[0-9]*; then stanzas=-; else stanzas=$dpkg; fi
 fi
 # Either may have a database on a host that belongs to the other.
 if have rpm && { [ "$rpms" ] || ! [ -s "$dpkg" ]; }; then
@@ -169,11 +167,9 @@ if have rpm && { [ "$rpms" ] || ! [ -s "$dpkg" ]; }; then
     say "$(rpm -qa --qf '%{NAME}.%{ARCH}\n' | sort | uniq -d | grep -vE '^(kernel|gpg-pubkey)')"
     break
   done
-  # shellcheck disable=SC2086
-  ask rpm rpm -q --qf '%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\n' $xen_rpms "$@"
   files /etc/dnf/plugins/versionlock.list /etc/yum/pluginconf.d/versionlock.list /etc/zypp/locks
-  # shellcheck disable=SC2086
-  [ "$depth" = full ] && ask rpm-available rpm_available $xen_rpms "$@"
+else
+  rpms=none
 fi
 
 # --- boot ------------------------------------------------------------------------------------------------
@@ -198,13 +194,8 @@ for one in grub-mkconfig grub2-mkconfig grub-reboot grub2-reboot grub2-once; do 
 files /etc/default/grub /etc/default/grub.d/*.cfg /boot/loader/entries/*.conf
 boot=/boot
 [ -d "$boot" ] || boot=/
-ask space df -P -T -m -- "$boot" /var/lib ${grubenv:+"$grubenv"}
 
 # --- network ---------------------------------------------------------------------------------------------
-ask addresses ip -j -d -batch - <<'END'
-addr show
-route show table all
-END
 files /etc/resolv.conf /run/network/ifstate
 redacted /etc/network/interfaces /etc/network/interfaces.d/*
 for one in /run/systemd/netif/links/*; do
@@ -216,19 +207,10 @@ redacted /etc/systemd/network/*.network /etc/systemd/network/*.netdev /run/syste
 nm_profile() { # UUID
   nmcli -t -f connection,802-3-ethernet,bridge,ipv4,ipv6 connection show "$1" | grep -viE '(psk|password|secret|key)'
 }
+nm=
 if have nmcli && [ -d /run/NetworkManager ]; then
-  ask nm-devices nmcli -t -f DEVICE,STATE,CONNECTION device
-  for one in $(nmcli -t -f DEVICE,UUID connection show --active 2>/dev/null); do
-    case $one in lo:* | :*) ;; *) ask "nm-profile ${one%:*}" nm_profile "${one##*:}" ;; esac
-  done
+  nm=yes
   redacted /etc/NetworkManager/system-connections/pulumi-xen-*.nmconnection
-fi
-
-# --- storage ---------------------------------------------------------------------------------------------
-have lsblk && ask disks lsblk -J -b -o NAME,SIZE,TYPE,FSTYPE,MOUNTPOINT
-if [ "$depth" = full ] && have vgs; then
-  ask vgs vgs --noheadings --units b --nosuffix --separator '|' -o vg_name,vg_size,vg_free
-  ask lvs lvs --noheadings --units b --nosuffix --separator '|' -o vg_name,lv_name,lv_size
 fi
 
 # --- what plans compare with -----------------------------------------------------------------------------
@@ -247,8 +229,45 @@ files /var/lib/pulumi-xen/repositories/*/SHA256SUMS \
   /etc/apt/keyrings/pulumi-xen-*.asc /etc/pki/rpm-gpg/pulumi-xen-*.asc \
   /etc/systemd/system.conf.d/pulumi-xen.conf /etc/modules-load.d/pulumi-xen.conf /etc/udev/rules.d/60-pulumi-xen.rules \
   /etc/systemd/system/xenconsoled.service.d/pulumi-xen.conf /etc/logrotate.d/pulumi-xen /etc/tmpfiles.d/pulumi-xen.conf
-[ -d /run/systemd/system ] && ask units systemctl show -p Id,UnitFileState,ActiveState NetworkManager.service \
-  systemd-networkd.service networking.service xenconsoled.service xendomains.service xencommons.service xen.service
+
+# --- what programs know ----------------------------------------------------------------------------------
+# Run in one copy of the shell, and not in one each.
+programs() { # PACKAGE…
+  if [ -r /proc/xen/capabilities ] && have xl; then
+    ask xl-info xl info
+    ask xl-list xl list
+  fi
+  [ "$depth" = full ] && [ "$stanzas" ] && have apt-cache && ask apt-policy apt_policy "$@"
+  if [ "$rpms" != none ]; then
+    # shellcheck disable=SC2086
+    ask rpm rpm -q --qf '%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\n' $xen_rpms "$@"
+    # shellcheck disable=SC2086
+    [ "$depth" = full ] && ask rpm-available rpm_available $xen_rpms "$@"
+  fi
+  ask space df -P -T -m -- "$boot" /var/lib ${grubenv:+"$grubenv"}
+  ask addresses ip -j -d -batch - <<'END'
+addr show
+route show table all
+END
+  if [ "$nm" ]; then
+    ask nm-devices nmcli -t -f DEVICE,STATE,CONNECTION device
+    for one in $(nmcli -t -f DEVICE,UUID connection show --active 2>/dev/null); do
+      case $one in lo:* | :*) ;; *) ask "nm-profile ${one%:*}" nm_profile "${one##*:}" ;; esac
+    done
+  fi
+  have lsblk && ask disks lsblk -J -b -o NAME,SIZE,TYPE,FSTYPE,MOUNTPOINT
+  if [ "$depth" = full ] && have vgs; then
+    ask vgs vgs --noheadings --units b --nosuffix --separator '|' -o vg_name,vg_size,vg_free
+    ask lvs lvs --noheadings --units b --nosuffix --separator '|' -o vg_name,lv_name,lv_size
+  fi
+  [ -d /run/systemd/system ] && ask units systemctl show -p Id,UnitFileState,ActiveState NetworkManager.service \
+    systemd-networkd.service networking.service xenconsoled.service xendomains.service xencommons.service xen.service
+}
+said=$said$(programs "$@")$newline
 printf %s "$said"
-print_files
+if [ "$stanzas" = - ]; then
+  dpkg-query -W -f 'Package: ${Package}\nStatus: ${Status}\nVersion: ${Version}\n\n' 2>/dev/null | read_long - "$@"
+else
+  read_long "$stanzas" "$@" </dev/null
+fi
 printf '\n%s end\n' "$mark"
