@@ -1,9 +1,9 @@
 import { xenRegistry } from "./registry.ts"
 import { serve } from "./rpc/server.ts"
-import { packageSchema } from "./schema.ts"
 
 const registry = xenRegistry()
-const schema = (): string => JSON.stringify(packageSchema(registry))
+const schema = async (): Promise<string> =>
+  JSON.stringify(await (await import("./schema.ts")).packageSchema(registry))
 // The engine gives its address as the first argument; a person who starts the provider by hand gives none.
 const server = await serve(registry, schema, process.argv[2])
 console.log(server.port)

@@ -1,16 +1,12 @@
 import packageManifest from "../package.json" with { type: "json" }
-import { bridge } from "./resources/bridge.ts"
 import { connectionDefaults, Hosts } from "./resources/connection.ts"
-import { disk } from "./resources/disk.ts"
-import { dom0 } from "./resources/dom0.ts"
-import { domain } from "./resources/domain.ts"
-import { getHost } from "./resources/getHost.ts"
-import { inspectKernel, kernel } from "./resources/kernel.ts"
-import { packages } from "./resources/packages.ts"
 import type { Known } from "./rpc/declare.ts"
-import type { Registry } from "./rpc/resource.ts"
+import type { Lazy, Registry } from "./rpc/resource.ts"
 
-/** The table of contents of the `xen` package. */
+/**
+ * The table of contents of the `xen` package. A resource's code is loaded when one of its kind comes: a program has few
+ * kinds, and of the two providers that `pulumi up --refresh` starts, one checks the configuration and no more.
+ */
 export function xenRegistry(): Registry {
   const hosts = new Hosts()
   return {
@@ -19,18 +15,23 @@ export function xenRegistry(): Registry {
     description: "Xen hosts and unikernels: kernels, domains and the machines they run on.",
     config: connectionDefaults,
     resources: {
-      "xen:index:Packages": packages(hosts),
-      "xen:index:Bridge": bridge(hosts),
-      "xen:index:Dom0": dom0(hosts),
-      "xen:index:Kernel": kernel(hosts),
-      "xen:index:Domain": domain(hosts),
-      "xen:index:Disk": disk(hosts),
+      "xen:index:Packages": once(async () => (await import("./resources/packages.ts")).packages(hosts)),
+      "xen:index:Bridge": once(async () => (await import("./resources/bridge.ts")).bridge(hosts)),
+      "xen:index:Dom0": once(async () => (await import("./resources/dom0.ts")).dom0(hosts)),
+      "xen:index:Kernel": once(async () => (await import("./resources/kernel.ts")).kernel(hosts)),
+      "xen:index:Domain": once(async () => (await import("./resources/domain.ts")).domain(hosts)),
+      "xen:index:Disk": once(async () => (await import("./resources/disk.ts")).disk(hosts)),
     },
     functions: {
-      "xen:index:getHost": getHost(hosts),
-      "xen:index:inspectKernel": inspectKernel,
+      "xen:index:getHost": once(async () => (await import("./resources/getHost.ts")).getHost(hosts)),
+      "xen:index:inspectKernel": once(async () => (await import("./resources/kernel.ts")).inspectKernel),
     },
     configure: config => hosts.configure(config as Known<typeof connectionDefaults>),
     close: () => hosts.close(),
   }
+}
+
+function once<T>(load: Lazy<T>): Lazy<T> {
+  let loading: Promise<T> | undefined
+  return () => (loading ??= load())
 }

@@ -1,17 +1,21 @@
 import type { Field, Fields } from "./rpc/declare.ts"
-import type { Registry } from "./rpc/resource.ts"
+import type { Lazy, Registry } from "./rpc/resource.ts"
 
 /** A part of Pulumi's package schema (https://www.pulumi.com/docs/iac/guides/building-extending/packages/schema/). */
 type Spec = { [key: string]: unknown }
 
+function loaded<T>(table: { readonly [token: string]: Lazy<T> }): Promise<[string, T][]> {
+  return Promise.all(Object.entries(table).map(async ([token, load]) => [token, await load()] as [string, T]))
+}
+
 /** The package's schema, from the same declarations that check inputs. */
-export function packageSchema(registry: Registry): Spec {
+export async function packageSchema(registry: Registry): Promise<Spec> {
   const types = new Map<string, Spec>()
   const properties = (fields: Fields): Spec => {
     const entries = Object.entries(fields).map(([name, field]) => [name, propertySpec(field, types)])
     return Object.fromEntries(entries)
   }
-  const resources = Object.entries(registry.resources).map(([token, resource]) => [
+  const resources = (await loaded(registry.resources)).map(([token, resource]) => [
     token,
     {
       description: resource.description,
@@ -21,7 +25,7 @@ export function packageSchema(registry: Registry): Spec {
       requiredInputs: mustBeGiven(resource.inputs),
     },
   ])
-  const functions = Object.entries(registry.functions).map(([token, { description, inputs, outputs }]) => [
+  const functions = (await loaded(registry.functions)).map(([token, { description, inputs, outputs }]) => [
     token,
     {
       description,

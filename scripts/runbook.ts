@@ -40,20 +40,28 @@ async function factsOf(connection: ConnectionInput, packages: readonly string[])
 /** The chapters in the order in which the component makes its parts. */
 async function chapters(args: XenHostArgs, bare: boolean): Promise<{ title: string; plan: Plan }[]> {
   const parts = partsOf(args)
-  const packages = planOfPackages("xen", checked("Packages", parts.packages))
+  const packages = planOfPackages("xen", await checked("Packages", parts.packages))
   const facts = bare
     ? bareFacts(args)
-    : await factsOf(checked<{ connection: ConnectionInput }>("Dom0", parts.dom0).connection, packages.names)
-  const bridges = [parts.bridge, ...parts.bridges].map(bridge => ({
-    title: `The bridge ${bridge.name}`,
-    plan: planOfBridge(checked("Bridge", bridge), facts),
-  }))
+    : await factsOf(
+        (await checked<{ connection: ConnectionInput }>("Dom0", parts.dom0)).connection,
+        packages.names,
+      )
+  const bridges = await Promise.all(
+    [parts.bridge, ...parts.bridges].map(async bridge => ({
+      title: `The bridge ${bridge.name}`,
+      plan: planOfBridge(await checked("Bridge", bridge), facts),
+    })),
+  )
   const early = facts.packages.xen.every(({ installed }) => installed === undefined)
   const later = " (Xen's own files are not there yet: print this chapter again when the packages are)"
   return [
     { title: "Packages", plan: packages.plan(facts) },
     ...bridges,
-    { title: `Xen and dom0${early ? later : ""}`, plan: planOfDom0(checked("Dom0", parts.dom0), facts) },
+    {
+      title: `Xen and dom0${early ? later : ""}`,
+      plan: planOfDom0(await checked("Dom0", parts.dom0), facts),
+    },
   ]
 }
 

@@ -14,15 +14,15 @@ test("pulumi itself finds nothing wrong with the schema", async t => {
   const folder = await mkdtemp(join(tmpdir(), "schema-"))
   t.teardown(() => rm(folder, { recursive: true }))
   const file = join(folder, "schema.json")
-  await writeFile(file, JSON.stringify(packageSchema(xenRegistry())))
+  await writeFile(file, JSON.stringify(await packageSchema(xenRegistry())))
   const { stdout, stderr } = await run("npx", ["pulumi", "schema", "check", file], {
     env: { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "1" },
   })
   t.notRegex(stdout + stderr, /error|warning/i)
 })
 
-test("an input's declaration is its schema: type, description, default, secrecy, replacement", t => {
-  const schema = packageSchema(toyRegistry()) as {
+test("an input's declaration is its schema: type, description, default, secrecy, replacement", async t => {
+  const schema = (await packageSchema(toyRegistry())) as {
     resources: {
       [token: string]: {
         inputProperties: object

@@ -15,7 +15,7 @@ interface ObjectSpec {
   properties: { [name: string]: Property }
   required?: string[]
 }
-const schema = packageSchema(xenRegistry()) as {
+const schema = (await packageSchema(xenRegistry())) as {
   provider: { inputProperties: { [name: string]: Property } }
   resources: {
     [token: string]: {

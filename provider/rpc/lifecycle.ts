@@ -37,7 +37,7 @@ export class Lifecycle {
   }
 
   async check(urn: string, given: Properties): Promise<{ inputs: Properties; failures: readonly Failure[] }> {
-    const resource = this.#resource(urn)
+    const resource = await this.#resource(urn)
     const declared = checkInputs(resource.inputs, given)
     this.#surroundings.redactor.learn(declared.inputs)
     if (declared.failures.length > 0 || resource.check === undefined) return declared
@@ -57,13 +57,13 @@ export class Lifecycle {
     })
   }
 
-  diff(
+  async diff(
     urn: string,
     state: WireState,
     news: Properties,
     ignored: readonly string[],
-  ): { changes: readonly Change[]; deleteBeforeReplace: boolean } {
-    const resource = this.#resource(urn)
+  ): Promise<{ changes: readonly Change[]; deleteBeforeReplace: boolean }> {
+    const resource = await this.#resource(urn)
     const drift = resource.drift?.(this.#stateToCode(resource, state), toCode(resource.inputs, news)) ?? []
     const changes = [...diffInputs(resource.inputs, state.inputs, news), ...drift].filter(
       change => !ignored.some(path => covers(path, change.path)),
@@ -77,7 +77,7 @@ export class Lifecycle {
     inputs: Properties,
     limits: Limits,
   ): Promise<{ id: string; outputs: Properties }> {
-    const resource = this.#resource(urn)
+    const resource = await this.#resource(urn)
     return this.#run("create", urn, limits, async operation => {
       if (limits.preview)
         return { id: "", outputs: await this.#preview(resource, inputs, operation, undefined) }
@@ -95,7 +95,7 @@ export class Lifecycle {
     news: Properties,
     limits: Limits,
   ): Promise<Properties> {
-    const resource = this.#resource(urn)
+    const resource = await this.#resource(urn)
     return this.#run("update", urn, limits, async operation => {
       if (limits.preview) return this.#preview(resource, news, operation, state)
       if (resource.update === undefined) throw failure(`a ${typeOf(urn)} cannot be updated in place`)
@@ -124,7 +124,7 @@ export class Lifecycle {
     state: WireState,
     limits: Limits,
   ): Promise<{ id: string; inputs: Properties; outputs: Properties } | undefined> {
-    const resource = this.#resource(urn)
+    const resource = await this.#resource(urn)
     const isImport = Object.keys(state.inputs).length === 0 && Object.keys(state.outputs).length === 0
     return this.#run("read", urn, limits, async operation => {
       if (isImport) {
@@ -142,7 +142,7 @@ export class Lifecycle {
   }
 
   async delete(urn: string, id: string, state: WireState, limits: Limits): Promise<void> {
-    const resource = this.#resource(urn)
+    const resource = await this.#resource(urn)
     await this.#run("delete", urn, limits, operation =>
       resource.delete(id, this.#stateToCode(resource, state), operation),
     )
@@ -153,7 +153,7 @@ export class Lifecycle {
     args: Properties,
     preview: boolean,
   ): Promise<{ outputs: Properties; failures: readonly Failure[] }> {
-    const called = this.#registry.functions[token]
+    const called = await this.#registry.functions[token]?.()
     if (called === undefined) throw failure(`${this.#registry.name} has no function ${token}`)
     const { inputs, failures } = checkInputs(called.inputs, args)
     if (failures.length > 0) return { outputs: {}, failures }
@@ -173,7 +173,7 @@ export class Lifecycle {
     limits: Limits,
     work: (operation: Operation) => Promise<T>,
   ): Promise<T> {
-    const fallback = urn === "" ? defaultMinutes : (this.#resource(urn).defaultTimeout ?? defaultMinutes)
+    const fallback = (urn === "" ? undefined : (await this.#resource(urn)).defaultTimeout) ?? defaultMinutes
     const operation = new Operation({
       verb,
       urn,
@@ -218,9 +218,9 @@ export class Lifecycle {
     return { inputs: toCode(resource.inputs, state.inputs), outputs: toCode(resource.outputs, state.outputs) }
   }
 
-  #resource(urn: string): Resource {
+  async #resource(urn: string): Promise<Resource> {
     const type = typeOf(urn)
-    const resource = this.#registry.resources[type]
+    const resource = await this.#registry.resources[type]?.()
     if (resource === undefined) throw failure(`${this.#registry.name} has no resource ${type}`)
     return resource
   }

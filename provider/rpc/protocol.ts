@@ -24,13 +24,13 @@ type Handlers = grpc.UntypedServiceImplementation
  */
 export class Protocol {
   readonly #registry: Registry
-  readonly #schema: () => string
+  readonly #schema: () => Promise<string>
   readonly #redactor = new Redactor()
   readonly #stopping = new AbortController()
   readonly #lifecycle: Lifecycle
   #engine: Engine | undefined
 
-  constructor(registry: Registry, schema: () => string, engineAddress: string | undefined) {
+  constructor(registry: Registry, schema: () => Promise<string>, engineAddress: string | undefined) {
     this.#registry = registry
     this.#schema = schema
     if (engineAddress !== undefined) this.#engine = new Engine(engineAddress)
@@ -63,7 +63,7 @@ export class Protocol {
       }),
       getSchema: unary(async () => {
         const response = new messages.GetSchemaResponse()
-        response.setSchema(this.#schema())
+        response.setSchema(await this.#schema())
         return response
       }),
       checkConfig: unary(this.#checkConfig),
@@ -161,7 +161,7 @@ export class Protocol {
 
   async #diff(request: messages.DiffRequest): Promise<messages.DiffResponse> {
     const state = this.#state(request.getOldInputs(), request.getOlds())
-    const { changes, deleteBeforeReplace } = this.#lifecycle.diff(
+    const { changes, deleteBeforeReplace } = await this.#lifecycle.diff(
       request.getUrn(),
       state,
       this.#decode(request.getNews()),

@@ -114,14 +114,17 @@ export function defineFunction<const I extends Fields, const O extends Fields>(
   return declared as unknown as ProviderFunction
 }
 
+/** Loaded when it is first asked for. */
+export type Lazy<T> = () => Promise<T>
+
 /** What a provider offers: its table of contents. */
 export interface Registry {
   readonly name: string
   readonly version: string
   readonly description: string
   readonly config: Fields
-  readonly resources: { readonly [token: string]: Resource }
-  readonly functions: { readonly [token: string]: ProviderFunction }
+  readonly resources: { readonly [token: string]: Lazy<Resource> }
+  readonly functions: { readonly [token: string]: Lazy<ProviderFunction> }
   /** Takes the provider's checked configuration, before any resource is touched. */
   configure(config: { readonly [name: string]: unknown }): void
   /** Lets go of what the provider holds (connections); called once, at the end. */

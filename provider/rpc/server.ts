@@ -17,7 +17,7 @@ export interface RunningServer {
  */
 export async function serve(
   registry: Registry,
-  schema: () => string,
+  schema: () => Promise<string>,
   engineAddress?: string,
 ): Promise<RunningServer> {
   const protocol = new Protocol(registry, schema, engineAddress)

@@ -20,14 +20,17 @@ export class NoSuchDomainError extends Error {
 export async function deployedDomains(stack?: string): Promise<Deployed[]> {
   const args = ["stack", "export", "--show-secrets", ...stackArguments(stack)]
   const { deployment } = JSON.parse(await askPulumi(args)) as { deployment: { resources?: StateResource[] } }
-  return (deployment.resources ?? [])
-    .filter(({ type, custom, delete: leaving }) => type === "xen:index:Domain" && custom && !leaving)
-    .map(({ urn, inputs = {}, outputs = {} }) => ({
+  const domains = (deployment.resources ?? []).filter(
+    ({ type, custom, delete: leaving }) => type === "xen:index:Domain" && custom && !leaving,
+  )
+  return Promise.all(
+    domains.map(async ({ urn, inputs = {}, outputs = {} }) => ({
       resource: urn.split("::").at(-1)!,
       urn,
-      inputs: checked<Inputs>("Domain", plain(inputs) as object),
+      inputs: await checked<Inputs>("Domain", plain(inputs) as object),
       outputs: plain(outputs) as Partial<Outputs>,
-    }))
+    })),
+  )
 }
 
 interface StateResource {

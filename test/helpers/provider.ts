@@ -27,7 +27,7 @@ export class ProviderUnderTest implements AsyncDisposable {
 
   static async start(): Promise<ProviderUnderTest> {
     const engine = await FakeEngine.start()
-    const server = await serve(xenRegistry(), () => "{}")
+    const server = await serve(xenRegistry(), async () => "{}")
     const client = new ProviderClient(server.port)
     await client.handshake(engine.address)
     return new ProviderUnderTest(client, engine, () => server.stop("the tests are over"))

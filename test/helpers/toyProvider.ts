@@ -138,8 +138,8 @@ export function toyRegistry(calls: Call[] = []): Registry & { configured: unknow
       tries: optional(integer("tries")),
       pass: optional(secret(text("pass"))),
     },
-    resources: { "toy:index:Box": box },
-    functions: { "toy:index:measure": measure },
+    resources: { "toy:index:Box": async () => box },
+    functions: { "toy:index:measure": async () => measure },
     configured,
     closed: () => closed,
     configure: config => void configured.push(config),
@@ -156,7 +156,7 @@ export async function startToy() {
   const calls: Call[] = []
   const registry = toyRegistry(calls)
   const engine = await FakeEngine.start()
-  const server = await serve(registry, () => '{"name":"toy"}')
+  const server = await serve(registry, async () => '{"name":"toy"}')
   const client = new ProviderClient(server.port)
   const handshake = await client.handshake(engine.address)
   const stop = async () => {

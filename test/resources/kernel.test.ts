@@ -31,7 +31,7 @@ test.before(async t => {
   process.env.XDG_CACHE_HOME = join(folder, "cache")
   const host = await startIsolatedHost()
   const engine = await FakeEngine.start()
-  const server = await serve(xenRegistry(), () => "{}")
+  const server = await serve(xenRegistry(), async () => "{}")
   const client = new ProviderClient(server.port)
   await client.handshake(engine.address)
   t.context = { folder, host, client, engine, stop: () => server.stop("the tests are over") }
@@ -336,7 +336,7 @@ test("import finds a kernel by host and digest, and what it gives checks to no c
   await writeFile(knownHosts, `[${host}]:${port} ${hostKey}\n`)
   const registry = xenRegistry()
   registry.configure({ privateKeyPath, knownHosts: [knownHosts] })
-  const server = await serve(registry, () => "{}")
+  const server = await serve(registry, async () => "{}")
   const client = new ProviderClient(server.port)
   t.teardown(async () => {
     client.close()
