@@ -9,6 +9,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { $ } from "zx"
 import { type Report, step } from "./lab/progress.ts"
+import { placeLanguageHost } from "./languageHost.ts"
 
 /** The CLI cannot be had here; the message says what was tried and what to do. */
 export class NoPulumiError extends Error {
@@ -22,6 +23,8 @@ interface Build {
   readonly package: string
   readonly ldflags: string
   readonly takes: string
+  /** Puts what was built where it is run. Default: under the program's name. */
+  readonly place?: (built: string, bin: string) => Promise<void>
 }
 
 /**
@@ -63,6 +66,7 @@ function buildsFor(version: string): readonly Build[] {
       package: `${root}/sdk/v3/nodejs/cmd/pulumi-language-nodejs`,
       ldflags: "-s -w",
       takes: "about 30 seconds",
+      place: placeLanguageHost,
     },
   ]
 }
@@ -133,7 +137,7 @@ async function buildOne(build: Build, folder: string, bin: string, report: Repor
       `${build.program} cannot be built with Go; the Go module proxy must be reached.\n${last}`,
     )
   }
-  await rename(aside, join(bin, build.program))
+  await (build.place?.(aside, bin) ?? rename(aside, join(bin, build.program)))
 }
 
 if (import.meta.main) {
