@@ -18,6 +18,7 @@ const machines = Object.entries({
   "unikernels/helloOnXen": 5,
   "xenHost/sabotage/packages": 5,
   "domains/scripts": 3,
+  "domains/volume": 2,
   "lab/up": 3,
   "lab/rpm": 2,
   "lab/xen": 1,

@@ -1,8 +1,11 @@
-# Turns the bare Debian machine into a plain Xen host: Xen's packages, a bridge that holds eth0, guests' consoles
+# Turns the bare Debian machine into a plain Xen host: Xen's packages and LVM, a bridge that holds eth0, guests' consoles
 # logged, Xen the default entry of GRUB. Read by `sh -eu` on the machine, with $XEN_OPTIONS set.
 export DEBIAN_FRONTEND=noninteractive
 apt-get -qq update
-apt-get -qq install --no-install-recommends xen-system-amd64 qemu-system-xen grub-xen-host bridge-utils nftables curl > /dev/null
+# lvm2 would have the initramfs written anew, which takes minutes in emulation and changes nothing that boots here.
+echo update_initramfs=no > /etc/initramfs-tools/update-initramfs.conf
+apt-get -qq install --no-install-recommends xen-system-amd64 qemu-system-xen grub-xen-host bridge-utils nftables curl lvm2 > /dev/null
+echo update_initramfs=yes > /etc/initramfs-tools/update-initramfs.conf
 
 cat > /etc/default/grub.d/lab-xen.cfg << END
 GRUB_CMDLINE_XEN_DEFAULT="dom0_mem=1024M,max:1024M com1=115200,8n1 console=com1 loglvl=all guest_loglvl=all $XEN_OPTIONS"

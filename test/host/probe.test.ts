@@ -55,7 +55,9 @@ test("files arrive byte by byte, whatever is in them, and an empty one is not a 
 
 test("a network's configuration is read without its keys", async t => {
   const { network } = await factsAfter(`
-    mount -t tmpfs tmpfs /etc/network && mkdir /etc/network/interfaces.d
+    mount -t tmpfs tmpfs /mnt && mkdir /mnt/upper /mnt/work
+    mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work /etc
+    rm -rf /etc/network && mkdir -p /etc/network/interfaces.d
     printf 'iface wlan0 inet dhcp\\n  wpa-PSK sesame\\n  wpa-ssid home\\n  address 192.0.2.7/24\\n# a password = stays out\\n' >/etc/network/interfaces
     printf '[wifi]\\nPrivateKey=sesame\\nssid=a secret' >/etc/network/interfaces.d/wifi
     : >/etc/network/interfaces.d/empty`)
