@@ -9,7 +9,7 @@ import { runScript, says, startScript } from "../helpers/stackScript.ts"
 import { make } from "../unikernels/support/build.ts"
 import { address } from "./support/realXen.ts"
 
-test("on real Xen: pulumi brings a new version by swap; status, logs and rollback know it from the stack", async t => {
+test("on real Xen: pulumi brings a new version by swap; status, logs, rollback and console know it from the stack", async t => {
   t.timeout(TURN)
   await using machine = await xenMachine({ forwards: [{ address, to: 80 }] })
   const stack = await PulumiStack.create("unikernels")
@@ -63,4 +63,16 @@ test("on real Xen: pulumi brings a new version by swap; status, logs and rollbac
   t.is(back.exit, 0, back.stdout + back.stderr)
   t.regex(back.stdout, new RegExp(`www is held at generation ${first}`))
   t.is(await serves(), "1.0.0")
+
+  // A console shows what is written while somebody looks: xl has become xenconsole by then.
+  const looking = startScript(stack, "console", ["www"])
+  t.teardown(() => looking.kill())
+  const ended = once(looking, "close")
+  await machine.run(
+    "for try in $(seq 100); do pgrep -x xenconsole >/dev/null && exit; sleep 0.3; done; exit 1",
+  )
+  const heard = says(looking, "stopping")
+  await machine.run("xl shutdown www")
+  await heard
+  t.deepEqual(await ended, [0, null], "it ends with the domain")
 })

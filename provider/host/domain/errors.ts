@@ -1,3 +1,19 @@
+/** A generation of the store is wanted, and the store does not have it. */
+export class MissingGenerationError extends Error {
+  override readonly name = "MissingGenerationError"
+  readonly generation: string
+  readonly kept: readonly string[]
+
+  constructor(name: string, generation: string, kept: readonly string[]) {
+    const has = kept.length > 0 ? `it has ${kept.join(", ")}` : "it has none"
+    super(
+      `The store has no generation ${generation} of ${name}: ${has}. Choose one of them, or deploy it from its kernel.`,
+    )
+    this.generation = generation
+    this.kept = kept
+  }
+}
+
 /** A domain could not be started. */
 export class DomainStartError extends Error {
   override readonly name = "DomainStartError"

@@ -2,6 +2,7 @@ import { configOf, type DomainConfig, parse } from "xlcfg"
 import { stagingBridge } from "../swap/index.ts"
 import { isOnNetwork, portsOf } from "./devices.ts"
 import { type Drift, driftOf } from "./drift.ts"
+import { MissingGenerationError } from "./errors.ts"
 import type { DomainFacts, OwnDomain, StoredGeneration } from "./facts.ts"
 import { liveChanges, savedChanges, type XlChange } from "./live.ts"
 import { uuidOf } from "./names.ts"
@@ -211,22 +212,6 @@ function changeLive(
 /** Everything of ours but what is spared: it serves nobody. */
 function discards({ own }: DomainFacts, spared: readonly (OwnDomain | undefined)[]): DomainStep[] {
   return own.filter(domain => !spared.includes(domain)).map(domain => ({ do: "discard", domain }))
-}
-
-/** A generation of the store is wanted, and the store does not have it. */
-export class MissingGenerationError extends Error {
-  override readonly name = "MissingGenerationError"
-  readonly generation: string
-  readonly kept: readonly string[]
-
-  constructor(name: string, generation: string, kept: readonly string[]) {
-    const has = kept.length > 0 ? `it has ${kept.join(", ")}` : "it has none"
-    super(
-      `The store has no generation ${generation} of ${name}: ${has}. Choose one of them, or deploy it from its kernel.`,
-    )
-    this.generation = generation
-    this.kept = kept
-  }
 }
 
 function configurationOf(

@@ -1,7 +1,7 @@
 import type { Connection } from "../../ssh/index.ts"
 import { removeAutostart } from "../autostart/autostart.ts"
 import { STAGED_VIF_SCRIPT, settled, unstage } from "../swap/index.ts"
-import type { ChangeOptions } from "./change.ts"
+import type { ChangeOptions } from "./acts.ts"
 import type { DomainFacts } from "./facts.ts"
 import { isAlive } from "./standing.ts"
 import { releaseContents, runVerb, stopDomain } from "./verbs.ts"

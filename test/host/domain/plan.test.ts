@@ -1,10 +1,6 @@
 import test from "ava"
-import {
-  type DomainPlan,
-  type DomainStep,
-  MissingGenerationError,
-  planDomain,
-} from "../../../provider/host/domain/plan.ts"
+import { MissingGenerationError } from "../../../provider/host/domain/errors.ts"
+import { type DomainPlan, type DomainStep, planDomain } from "../../../provider/host/domain/plan.ts"
 import type { DomainWanted } from "../../../provider/host/domain/wanted.ts"
 import { configuration, facts, generationName, type Host, stored, texts, wanted } from "./facts.ts"
 
