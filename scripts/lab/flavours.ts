@@ -26,6 +26,11 @@ echo 'grub-pc grub-pc/install_devices multiselect /dev/vda' | debconf-set-select
 # A restored machine wakes up days late: these would start at once, hold the package manager's lock and the CPUs.
 systemctl disable apt-daily.timer apt-daily-upgrade.timer
 rm -f /etc/ssh/ssh_host_rsa_key* /etc/ssh/ssh_host_ecdsa_key*
+# GRUB reads an initrd through the BIOS, and the kernel unpacks it: with the drivers of all machines, 35 MB, that is half of a
+# boot in emulation.
+echo MODULES=list > /etc/initramfs-tools/conf.d/lab
+printf '%s\n' virtio_pci virtio_blk ext4 crc32c_generic >> /etc/initramfs-tools/modules
+update-initramfs -u
 `
 
 const firstBoot = `

@@ -45,6 +45,9 @@ test("on real Xen: pulumi brings a new version by swap; status, logs, rollback a
   await says(following, `generation ${first}`)
   const second = await deploy("2.0.0")
   t.is(await serves(), "2.0.0")
+  // It says in the journal what it does.
+  const asked = await machine.run("journalctl -b --no-pager | grep -c /etc/xen/scripts/vif-bridge || :")
+  t.is(asked.trim(), "0", "what is staged is joined without vif-bridge")
   await says(following, `generation ${second}`)
   following.kill("SIGINT")
   t.deepEqual(await once(following, "close"), [130, null])
