@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto"
 import { basename } from "node:path"
-import { first, later } from "./test/machines.ts"
+import { first, later } from "./scripts/test/machines.ts"
 
 // `npm test` (scripts/test.ts) runs those of `later` when all others are done; who runs ava alone runs what is asked for.
 const isFirst = process.env.TEST_PHASE === "first"

@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { join } from "node:path"
-import { later, minutesOfFirst } from "../test/machines.ts"
+import { later, minutesOfFirst } from "./test/machines.ts"
 
 const began = Date.now()
 const passed = (): number => (Date.now() - began) / 60_000
