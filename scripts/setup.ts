@@ -49,6 +49,11 @@ const tests: readonly Need[] = [
     gives: "/etc/xen/xlexample.pvlinux",
   },
   {
+    package: "xen-doc",
+    why: "the tests hold xlcfg's table against Xen's manual",
+    gives: "/usr/share/doc/xen/html/man/xl.cfg.5.html",
+  },
+  {
     package: "systemd-container",
     why: "the tests boot hosts with a real systemd in namespaces",
     gives: "systemd-nspawn",
