@@ -49,6 +49,11 @@ const tests: readonly Need[] = [
     gives: "/etc/xen/xlexample.pvlinux",
   },
   {
+    package: "xen-utils-4.17",
+    why: "the tests compare with what the real xl reads",
+    gives: "/usr/lib/xen-4.17/bin/xl",
+  },
+  {
     package: "xen-doc",
     why: "the tests hold xlcfg's table against Xen's manual",
     gives: "/usr/share/doc/xen/html/man/xl.cfg.5.html",
