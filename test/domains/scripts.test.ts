@@ -19,7 +19,8 @@ test("on real Xen: pulumi brings a new version by swap; status, logs, rollback a
     await rm(folder, { recursive: true })
   })
   const { host, port, user, hostKey, privateKeyPath } = machine.host
-  const connection = { host, port, user, hostKey, privateKeyPath }
+  // An emulated machine beside others may be silent for longer than the ten seconds of the default.
+  const connection = { host, port, user, hostKey, privateKeyPath, connectTimeout: 60_000 }
   const deploy = async (version: string): Promise<string> => {
     await make("all", join(folder, version), { VERSION: version })
     const www = {

@@ -19,7 +19,7 @@ const restart = 15 * 60_000
 
 const connection = () => {
   const { host, port, user, hostKey, privateKeyPath } = machine.host
-  return { host, port, user, hostKey, privateKeyPath }
+  return { host, port, user, hostKey, privateKeyPath, connectTimeout: 60_000 }
 }
 /** In software emulation dom0 takes minutes for GRUB's menu alone, and that is part of the time. */
 const want = (): Properties => ({

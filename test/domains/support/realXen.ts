@@ -38,7 +38,8 @@ export class RealXen implements AsyncDisposable {
 
   get connection() {
     const { host, port, user, hostKey, privateKeyPath } = this.machine.host
-    return { host, port, user, hostKey, privateKeyPath }
+    // An emulated machine beside others may be silent for longer than the ten seconds of the default.
+    return { host, port, user, hostKey, privateKeyPath, connectTimeout: 60_000 }
   }
 
   /** The path on the host of a kernel that `make VERSION=…` has built. */

@@ -37,7 +37,12 @@ export class Rented implements AsyncDisposable {
 
   /** Sets what the host is to be, beside what the lab says of it: an entry of the inventory. */
   want({ dom0, ...more }: Wish = {}): Promise<void> {
-    const patient = { memory: 1024, window: PATIENT.network, dom0: { window: PATIENT.dom0, ...dom0 } }
+    const patient = {
+      memory: 1024,
+      connectTimeout: 60_000,
+      window: PATIENT.network,
+      dom0: { window: PATIENT.dom0, ...dom0 },
+    }
     return this.stack.configure({ hosts: { www1: { ...this.host, ...patient, ...more } } })
   }
 
