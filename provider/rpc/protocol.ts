@@ -28,6 +28,7 @@ export class Protocol {
   readonly #redactor = new Redactor()
   readonly #stopping = new AbortController()
   readonly #lifecycle: Lifecycle
+  readonly #underWay = new Set<Promise<void>>()
   #engine: Engine | undefined
 
   constructor(registry: Registry, schema: () => Promise<string>, engineAddress: string | undefined) {
@@ -44,6 +45,11 @@ export class Protocol {
   /** Stops every operation under way; later ones fail at once. */
   cancel(reason: string): void {
     this.#stopping.abort(new StoppedError(reason))
+  }
+
+  /** Fulfilled when every call that came has its answer. */
+  async answered(): Promise<void> {
+    await Promise.all(this.#underWay)
   }
 
   async close(): Promise<void> {
@@ -95,7 +101,7 @@ export class Protocol {
     answer: (this: Protocol, request: Request) => Promise<Response>,
   ): grpc.handleUnaryCall<Request, Response> {
     return (call, callback) => {
-      answer.call(this, call.request).then(
+      const answered = answer.call(this, call.request).then(
         async response => {
           await this.#engine?.flush()
           callback(null, response)
@@ -106,6 +112,8 @@ export class Protocol {
           callback(known ? (thrown as grpc.ServiceError) : failure(this.#redactor.redact(messageOf(thrown))))
         },
       )
+      this.#underWay.add(answered)
+      void answered.finally(() => this.#underWay.delete(answered))
     }
   }
 

@@ -1,8 +1,12 @@
+import { setTimeout as sleep } from "node:timers/promises"
 import * as grpc from "@grpc/grpc-js"
 import services from "@pulumi/pulumi/proto/provider_grpc_pb.js"
 import { serverOptions } from "./options.ts"
 import { Protocol } from "./protocol.ts"
 import type { Registry } from "./resource.ts"
+
+/** Milliseconds for the last answers to leave; the engine kills a provider that takes five seconds. */
+const farewell = 500
 
 export interface RunningServer {
   readonly port: number
@@ -29,8 +33,13 @@ export async function serve(
   })
   const stop = async (reason: string): Promise<void> => {
     protocol.cancel(reason)
-    await new Promise<void>(done => server.tryShutdown(() => done()))
+    const shutdown = new Promise<void>(done => server.tryShutdown(() => done()))
+    await protocol.answered()
     await protocol.close()
+    // Of a connection that the engine resets at this very moment grpc-js never hears the end: Node's http2 does not
+    // call back who closes a session that is being destroyed. Its answers have no reader any more.
+    await Promise.race([shutdown, sleep(farewell)])
+    server.forceShutdown()
   }
   return { port, stop }
 }

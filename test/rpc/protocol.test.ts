@@ -399,14 +399,3 @@ test("an operation's timeout is the program's when it sets one, and aborts the o
     [1000, 600_000],
   )
 })
-
-test("a provider that stops answers what is under way and lets its connections go", async t => {
-  const { client, engine, server, registry } = await startToy()
-  const waiting = t.throwsAsync(client.create(boxUrn, box({ mood: "wait" })))
-  while (engine.lines.length === 0) await new Promise(done => setTimeout(done, 5))
-  await server.stop("interrupted")
-  t.regex(((await waiting) as grpc.ServiceError).details, /^interrupted/)
-  t.true(registry.closed())
-  client.close()
-  engine.stop()
-})
