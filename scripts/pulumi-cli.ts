@@ -9,7 +9,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { $ } from "zx"
 import { type Report, step } from "./lab/progress.ts"
-import { placeLanguageHost } from "./languageHost.ts"
+import { placeLanguageHost, renewLanguageHost } from "./languageHost.ts"
 
 /** The CLI cannot be had here; the message says what was tried and what to do. */
 export class NoPulumiError extends Error {
@@ -35,6 +35,7 @@ export async function ensurePulumi(): Promise<string> {
   const version = await wrapperVersion()
   const bin = join(process.env.PULUMI_HOME || join(homedir(), ".pulumi"), "versions", version, "bin")
   const builds = buildsFor(version)
+  await renewLanguageHost(bin)
   if (await missing(bin, builds)) {
     const refusal = await step(`Pulumi CLI ${version}: download`, () => downloadByWrapper())
     if (await missing(bin, builds)) await buildWithGo(bin, version, builds, refusal)

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import test from "ava"
-import { placeLanguageHost } from "../../scripts/languageHost.ts"
+import { placeLanguageHost, renewLanguageHost } from "../../scripts/languageHost.ts"
 
 const run = promisify(execFile)
 
@@ -12,10 +12,14 @@ const projects = {
   "runtime:\n  name: nodejs\n  options:\n    typescript: false\n": "-typescript=false 127.0.0.1:1 a b",
   "runtime: { name: nodejs, options: { typescript: false } }\n": "-typescript=false 127.0.0.1:1 a b",
   "runtime:\n  name: nodejs\n  options:\n    typescript: true\n": "127.0.0.1:1 a b",
+  "runtime:\n  name: nodejs\n  options:\n    nodeargs: --require ./a.cjs\n":
+    "-nodeargs=--require ./a.cjs 127.0.0.1:1 a b",
+  '{"runtime": {"name": "nodejs", "options": {"typescript": false, "nodeargs": "--no-warnings -r ./a.cjs"}}}\n':
+    "-typescript=false -nodeargs=--no-warnings -r ./a.cjs 127.0.0.1:1 a b",
   "runtime: nodejs\n# typescript: false\n": "127.0.0.1:1 a b",
 }
 
-test("a built language host is told when a project needs no TypeScript, and only then", async t => {
+test("a built language host is told what a project says of Node and of TypeScript, and nothing else", async t => {
   const folder = await mkdtemp(join(tmpdir(), "language-host-"))
   t.teardown(() => rm(folder, { recursive: true }))
   const [bin, project] = [join(folder, "bin"), join(folder, "project")]
@@ -30,6 +34,8 @@ test("a built language host is told when a project needs no TypeScript, and only
     })
     return stdout.trim()
   }
+  await writeFile(join(bin, "pulumi-language-nodejs"), "#!/bin/sh\necho of an earlier state\n")
+  await renewLanguageHost(bin)
   t.is(await said(), "127.0.0.1:1 a b", "without a project's file")
   for (const [text, expected] of Object.entries(projects)) {
     await writeFile(join(project, "Pulumi.yaml"), text)
