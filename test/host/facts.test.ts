@@ -9,8 +9,9 @@ import {
 } from "../../provider/host/facts/grub.ts"
 import { nmcliFields, parseResolvConf, parseRoutes } from "../../provider/host/facts/network.ts"
 import { familyOf, packageManagerOf } from "../../provider/host/facts/packages.ts"
-import { parseFacts } from "../../provider/host/facts/parse.ts"
+import { guardState, parseFacts } from "../../provider/host/facts/parse.ts"
 import { ProbeFormatError, parseSections } from "../../provider/host/facts/sections.ts"
+import type { GuardState } from "../../provider/host/facts/types.ts"
 import { exec } from "./helpers/run.ts"
 
 /** Captured from hosts as they are: `sh probe.sh ==MARK full`. */
@@ -53,6 +54,17 @@ test("a host on NetworkManager with static addresses is read in full", t => {
     ),
   )
   t.true(network.routes.some(({ family, destination }) => family === 6 && destination === "default"))
+})
+
+const guards: readonly [state: object, boot: string, seen: string][] = [
+  [{ state: "reverted", leaving: "boot-1" }, "boot-1", "reverting"],
+  [{ state: "reverted", leaving: "boot-1" }, "boot-2", "reverted"],
+  [{ state: "reverted" }, "boot-1", "reverted"],
+  [{ state: "armed" }, "boot-1", "armed"],
+]
+
+test("a guard that is about to restart the machine has not taken its change back until it has restarted", t => {
+  for (const [state, boot, seen] of guards) t.is(guardState({ ...state }, boot), seen as GuardState)
 })
 
 test("the probe of this machine is whole, in any shell, and changes nothing that it prints", async t => {

@@ -47,7 +47,7 @@ export function parseFacts(host: string, mark: string, output: string): HostFact
       device: path.replace(/^\/sys\/class\/watchdog\/(.*)\/identity$/, "/dev/$1"),
       identity: text.trim(),
     })),
-    guards: parseGuards(sections),
+    guards: parseGuards(sections, identity.bootid),
     files: Object.fromEntries(named(sections, "file ")),
     units: parseUnits(sections.get("units")),
   }
@@ -180,7 +180,17 @@ function parseStorage(sections: Sections): StorageFacts {
 
 const GUARD_STATES: readonly string[] = ["armed", "reverting", "reverted", "confirmed"] satisfies GuardState[]
 
-function parseGuards(sections: Sections): GuardFacts[] {
+/** One that is about to restart the machine has not taken its change back before that restart (guard.sh, `leaving`). */
+export function guardState(
+  { state, leaving }: { readonly [field: string]: string },
+  bootId: string | undefined,
+): GuardState {
+  return state === "reverted" && leaving !== undefined && leaving === bootId
+    ? "reverting"
+    : (state as GuardState)
+}
+
+function parseGuards(sections: Sections, bootId: string | undefined): GuardFacts[] {
   return named(sections, "file /var/lib/pulumi-xen/guard/").flatMap(([path, text]) => {
     const [name, file] = path.split("/")
     if (file !== "state") return []
@@ -189,7 +199,7 @@ function parseGuards(sections: Sections): GuardFacts[] {
     return [
       {
         name: name!,
-        state: state.state as GuardState,
+        state: guardState(state, bootId),
         token: state.token ?? "",
         title: state.title ?? "",
         since: Number(state.since),

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # The guard of a change that can cut a host off: runs ON the host, needs nobody. One directory a guard:
-#   state      key=value lines: state, token, title, since, deadline, window
+#   state      key=value lines: state, token, title, since, deadline, window; leaving: the boot that is about to end
 #   saved/     the files to put back (N, with N.path and N.mode; no N: the file was not there)
 #   new/       the files of the change, in the same form
 #   prepare, change, keep, before, after, after-boot, check, boot   hooks: scripts, empty when there is nothing to do
@@ -22,10 +22,11 @@ say() {
   printf '%s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$*" >>"$dir/log"
   printf '%s\n' "$*"
 }
-become() {
+become() { # STATE [BOOT-ID]: of the boot that a restart is to end
   {
-    grep -vE '^(state|since)=' "$dir/state"
+    grep -vE '^(state|since|leaving)=' "$dir/state"
     printf 'state=%s\nsince=%s\n' "$1" "$(date +%s)"
+    [ -z "${2-}" ] || printf 'leaving=%s\n' "$2"
   } >"$(aside "$dir/state")" && settle "$dir/state" && durable "$dir/log"
 }
 # A hook never holds the lock: a daemon that it starts would hold it for ever.
@@ -56,25 +57,25 @@ stand_down() {
   systemctl disable "$unit-boot.service" >/dev/null 2>&1 9>&-
   systemctl stop --no-block "$unit.timer" >/dev/null 2>&1 9>&-
 }
-last_resort() {
-  say "$1: restarting the machine, which comes up with the old files"
-  become reverted
+this_boot() { cat /proc/sys/kernel/random/boot_id; }
+# The end of every way back. Where a restart is still to come, the state says so before it comes: until the machine has
+# restarted it is not on its old setting.
+taken_back() { # [BOOT-ID]: the boot to be left
+  [ -z "${1-}" ] || say "restarting the machine into the old setting"
+  become reverted "${1-}"
   stand_down
+  [ -n "${1-}" ] || return 0
   sync
   systemctl --no-block reboot 9>&-
 }
 nothing_to_do() {
   [ ! -e "$dir/started" ] || return 1
   say "nothing had been changed yet"
-  become reverted
-  stand_down
+  taken_back
 }
-# Only after a trial boot: a machine that still runs its old kernel need not restart to get it back.
-restart_if() {
-  [ -s "$dir/$1" ] && [ "$(field boot_id)" != "$(cat /proc/sys/kernel/random/boot_id)" ] || return 0
-  say "restarting the machine into the old setting"
-  sync
-  systemctl --no-block reboot 9>&-
+# Only a trial boot is left: a machine that still runs its old kernel need not restart to get it back.
+trial() { # FILE
+  [ -s "$dir/$1" ] && [ "$(field boot_id)" != "$(this_boot)" ] && this_boot
 }
 revert() {
   nothing_to_do && return
@@ -85,13 +86,15 @@ revert() {
   wait=0
   until hook check; do
     wait=$((wait + 1))
-    [ "$wait" -lt 15 ] || { last_resort "the old setting does not work yet"; return; }
+    if [ "$wait" -ge 15 ]; then
+      say "the old setting does not work yet"
+      taken_back "$(this_boot)"
+      return
+    fi
     sleep 2
   done
   say "the old setting is back"
-  become reverted
-  stand_down
-  restart_if restart
+  taken_back "$(trial restart)"
 }
 
 exec 9>"$base/$name.lock"
@@ -124,9 +127,7 @@ boot) # early in every boot while armed, before the network is set up
   put saved
   hook after-boot
   say "the old files are back"
-  become reverted
-  stand_down
-  restart_if restart-boot ;;
+  taken_back "$(trial restart-boot)" ;;
 change) # detached from the connection that the change may cut
   [ "$state" = armed ] && [ "$token" = "$(field token)" ] || { echo "guard $name is $state"; exit 3; }
   : >"$dir/started"

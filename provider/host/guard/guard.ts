@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs"
 import { Secret } from "../../secret.ts"
 import type { Command, Connection } from "../../ssh/index.ts"
 import { quote, quoteCommand } from "../../ssh/quote.ts"
+import { guardState } from "../facts/parse.ts"
 import { lines, parseFields } from "../facts/sections.ts"
 import type { GuardState } from "../facts/types.ts"
 import { FILES_SH } from "../files.ts"
@@ -47,9 +48,10 @@ export class GuardRevertedError extends Error {
   /** What the guard did, oldest first. */
   readonly log: readonly string[]
 
-  constructor(host: string, guard: string, title: string, why: string, log: readonly string[]) {
+  /** `why`: a sentence. Which host and step it is about, `StepError` says. */
+  constructor(host: string, guard: string, why: string, log: readonly string[]) {
     super(
-      `${host}: ${title}: ${why} The host has taken the change back and is on its old setting. ` +
+      `${why} The host has taken the change back and is on its old setting. ` +
         `What its guard did:\n${log.map(line => `  ${line}`).join("\n")}`,
     )
     this.host = host
@@ -175,7 +177,12 @@ export interface GuardReport {
   readonly log: readonly string[]
 }
 
-const REPORT = 'cd "$1" 2>/dev/null || exit 0; cat state; [ -e made ] && echo made=yes; echo; cat log'
+const REPORT = `cd "$1" 2>/dev/null || exit 0
+cat state
+[ -e made ] && echo made=yes
+echo "boot=$(cat /proc/sys/kernel/random/boot_id)"
+echo
+cat log`
 
 /** What a guard is doing or did; `none` where there never was one. */
 export async function guardReport(connection: Connection, name: string): Promise<GuardReport> {
@@ -183,9 +190,10 @@ export async function guardReport(connection: Connection, name: string): Promise
     timeout: 120_000,
   })
   const end = stdout.indexOf("\n\n")
-  const { state, token = "", title = "", made } = parseFields(stdout.slice(0, end))
+  const fields = parseFields(stdout.slice(0, end))
+  const { token = "", title = "", made } = fields
   return {
-    state: (state as GuardState | undefined) ?? "none",
+    state: fields.state === undefined ? "none" : guardState(fields, fields.boot),
     token,
     title,
     made: made === "yes",

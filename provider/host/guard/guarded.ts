@@ -2,7 +2,16 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { ConnectError } from "../../ssh/errors.ts"
 import type { Connection } from "../../ssh/index.ts"
 import type { Step } from "../step.ts"
-import { arm, confirm, type Guard, GuardRevertedError, guardReport, hooksOf, launch } from "./guard.ts"
+import {
+  arm,
+  confirm,
+  type Guard,
+  type GuardReport,
+  GuardRevertedError,
+  guardReport,
+  hooksOf,
+  launch,
+} from "./guard.ts"
 
 export interface GuardedOptions {
   /** Looks at the host over the fresh connection and throws when it is not as wanted. */
@@ -33,7 +42,7 @@ export async function guarded(connection: Connection, step: Step, options: Guard
   try {
     await watch.until("the change to be made", async fresh => {
       const report = await guardReport(fresh, guard.name)
-      if (report.state !== "armed") throw await reverted(fresh, guard, step, "The change failed.")
+      if (report.state !== "armed") throw await reverted(fresh, guard, notMade(report, window))
       return report.made
     })
     if (reboots) {
@@ -44,15 +53,15 @@ export async function guarded(connection: Connection, step: Step, options: Guard
       await options.verify(fresh).catch(async (error: unknown) => {
         // A trial boot that failed is taken back before anybody can come in.
         const { state } = await guardReport(fresh, guard.name)
-        throw state === "armed" ? error : await reverted(fresh, guard, step, words(error))
+        throw state === "armed" ? error : await reverted(fresh, guard, words(error))
       })
       const answer = await confirm(fresh, guard)
-      if (answer === "too-late") throw await reverted(fresh, guard, step, "It was not confirmed in time.")
+      if (answer === "too-late") throw await reverted(fresh, guard, "It was not confirmed in time.")
       return answer === "confirmed"
     })
   } catch (error) {
     if (!(error instanceof OverdueError)) throw error
-    throw await awaitRevert(connection, guard, step, error, options)
+    throw await awaitRevert(connection, guard, error, options)
   }
 }
 
@@ -143,16 +152,18 @@ async function bootId(connection: Connection): Promise<string> {
 const words = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).replace(/\.?$/, ".")
 
-async function reverted(
-  fresh: Connection,
-  guard: Guard,
-  step: Step,
-  why: string,
-): Promise<GuardRevertedError> {
+/** Why a change that is being taken back was not even made. */
+function notMade({ log }: GuardReport, window: number): string {
+  return log.some(line => line.includes("the change failed"))
+    ? "The change failed."
+    : `The change was not made within the ${window} s in which it must be confirmed: give it a longer \`window\`.`
+}
+
+async function reverted(fresh: Connection, guard: Guard, why: string): Promise<GuardRevertedError> {
   for (;;) {
     const report = await guardReport(fresh, guard.name)
     if (report.state === "reverted" || report.state === "none")
-      return new GuardRevertedError(fresh.name, guard.name, step.title, why, report.log)
+      return new GuardRevertedError(fresh.name, guard.name, why, report.log)
     await sleep(500)
   }
 }
@@ -161,7 +172,6 @@ async function reverted(
 async function awaitRevert(
   connection: Connection,
   guard: Guard,
-  step: Step,
   overdue: OverdueError,
   { signal, onStatus = () => {} }: GuardedOptions,
 ): Promise<Error> {
@@ -169,7 +179,7 @@ async function awaitRevert(
   const watch = new Watch(connection, REVERT_TIME, onStatus, signal)
   let failure: Error = overdue
   await watch.until("the host to take the change back", async fresh => {
-    failure = await reverted(fresh, guard, step, why)
+    failure = await reverted(fresh, guard, why)
     return true
   })
   return failure

@@ -1,5 +1,5 @@
 import type { Midway } from "./midway.ts"
-import type { Rented } from "./rented.ts"
+import type { Machine, Rented } from "./rented.ts"
 
 /** The machine's old setting: the kernel that runs, and its network. */
 export const OLD = `
@@ -17,7 +17,7 @@ export const UNCONFIRMED = /nobody confirmed in time|restarted before anybody co
 /** What breaks a `pulumi up` off in the middle. */
 export const BREAKS: readonly (readonly [
   what: string,
-  strike: (host: Rented, running: Midway) => Promise<void>,
+  strike: (host: Rented<Machine>, running: Midway) => Promise<void>,
 ])[] = [
   [
     "the power fails",

@@ -6,6 +6,8 @@ import type { PulumiStack } from "../../helpers/pulumiStack.ts"
 
 /** A `pulumi up` that is somewhere in the middle. */
 export interface Midway {
+  /** What it has said until now. */
+  readonly said: string
   /** SIGKILL for the provider alone; pulumi is left to find out. */
   killProvider(): Promise<void>
   /** SIGKILL for pulumi and its program; the provider is left to find out, and ends by itself. */
@@ -42,9 +44,13 @@ export async function upUntil(stack: PulumiStack, pattern: RegExp): Promise<Midw
     if (!provider) throw new Error(`no provider runs:\n${said}`)
     return { provider, others: all.filter(one => one !== provider) }
   }
-  // Whoever was killed has left the lock of the state behind; a person would say the same.
-  const unlock = () => stack.succeed(["cancel", "--yes"])
+  // Whoever was killed has left the lock of the state behind, and perhaps half a state; a person would do the same.
+  const unlock = async () => {
+    await stack.mendState()
+    await stack.succeed(["cancel", "--yes"])
+  }
   return {
+    said,
     ended,
     async killProvider() {
       end(processes().provider.pid)

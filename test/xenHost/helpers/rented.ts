@@ -17,17 +17,20 @@ export interface Wish {
   readonly [argument: string]: unknown
 }
 
+/** What is asked of a machine, be it emulated (`TestMachine`) or not (`NativeMachine`). */
+export type Machine = Pick<TestMachine, "host" | "run" | "powerCut" | "boot" | typeof Symbol.asyncDispose>
+
 /** A machine of the lab, and the stack that makes a Xen host of it; they end with `await using` or by hand. */
-export class Rented implements AsyncDisposable {
-  readonly machine: TestMachine
+export class Rented<M extends Machine = TestMachine> implements AsyncDisposable {
+  readonly machine: M
   readonly stack: PulumiStack
 
-  private constructor(machine: TestMachine, stack: PulumiStack) {
+  private constructor(machine: M, stack: PulumiStack) {
     this.machine = machine
     this.stack = stack
   }
 
-  static async create(machine: TestMachine): Promise<Rented> {
+  static async create<M extends Machine>(machine: M): Promise<Rented<M>> {
     return new Rented(machine, await PulumiStack.create("xenHost"))
   }
 
