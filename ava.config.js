@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto"
 import { basename } from "node:path"
-import { first, later } from "./scripts/test/machines.ts"
+import { early, first, later } from "./scripts/test/machines.ts"
 
 // `npm test` (scripts/test.ts) runs those of `later` when all others are done; who runs ava alone runs what is asked for.
 const isFirst = process.env.TEST_PHASE === "first"
@@ -11,7 +11,9 @@ const machines = Object.entries(isFirst ? first : { ...first, ...later })
  * turn for it; all other files are strewn between them, so that no core waits for a machine's turn.
  */
 const place = file => {
-  const at = machines.findIndex(([name]) => file.endsWith(`/test/${name}.test.ts`))
+  const is = name => file.endsWith(`/test/${name}.test.ts`)
+  if (early.some(is)) return 0
+  const at = machines.findIndex(([name]) => is(name))
   if (at < 0) return createHash("sha1").update(basename(file)).digest().readUInt32BE() / 2 ** 32
   const minutes = of => of.reduce((sum, [, each]) => sum + each, 0)
   return at < 2 ? 0 : minutes(machines.slice(0, at)) / minutes(machines)

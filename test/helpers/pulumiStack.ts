@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process"
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises"
+import { copyFile, cp, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { basename, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -74,6 +74,13 @@ export class PulumiStack {
     const find = (name: string): string => new RegExp(`"?${name}"?: "?([^"\\n]+)"?`).exec(file)![1]!
     this.#encryption = { encryptionsalt: find("encryptionsalt") }
     this.#config[`${this.#projectName}:${key}`] = { secure: find("secure") }
+  }
+
+  /** Pulumi writes its state in place: one that was killed meanwhile leaves an empty file, and the state before beside it. */
+  async mendState(): Promise<void> {
+    const file = join(this.directory, "state/.pulumi/stacks", this.#projectName, `${this.#name}.json`)
+    const { size } = await stat(file)
+    if (size === 0) await copyFile(`${file}.bak`, file)
   }
 
   async succeed(args: readonly string[], stdin = ""): Promise<Outcome> {

@@ -41,7 +41,9 @@ const cases: [number, number, "keep" | "close"][] = [
   [3, 300, "close"],
   [3, 300, "keep"],
   [10, 100, "close"],
-  [10, 100, "keep"],
+  // hello closes a connection on which it has heard nothing for a minute, as any server may. Of ten bad frames in a hundred
+  // a request is lost for so long once in fifty times, of six once in thousands.
+  [6, 150, "keep"],
 ]
 
 for (const [percent, total, connection] of cases) {

@@ -23,6 +23,8 @@ export interface Hardware {
   readonly memory: number
   readonly dom0Memory: number
   readonly cpus: number
+  /** Xen's command line. Default: dom0's memory alone. */
+  readonly commandLine?: string
 }
 
 /** A port of a domain, as it was asked for; where the port is joined to now, only the network knows. */

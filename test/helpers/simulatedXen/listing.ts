@@ -1,14 +1,21 @@
 import type { Disk } from "xlcfg"
-import { type Domain, type Hypervisor, shutdownReasons, type Vif } from "./hypervisor.ts"
+import { type Domain, type Hardware, type Hypervisor, shutdownReasons, type Vif } from "./hypervisor.ts"
 
 const dom0 = "00000000-0000-0000-0000-000000000000"
+
+/** What of the machine below is told. */
+interface Machine {
+  readonly hardware: Pick<Hardware, "memory" | "dom0Memory" | "cpus" | "commandLine">
+  /** MiB. */
+  readonly freeMemory: number
+}
 
 /** `xl list` and `xl list -v` (xl_list.c, list_domains). hello brings up one processor, however many it may have. */
 export function list(
   domains: readonly Domain[],
   withDom0: boolean,
   verbose: boolean,
-  { hardware }: Hypervisor,
+  { hardware }: Pick<Machine, "hardware">,
 ): string {
   const head = "Name                                        ID   Mem VCPUs\tState\tTime(s)"
   const more = "   UUID                            Reason-Code\tSecurity Label"
@@ -136,7 +143,8 @@ function yajl(value: unknown, indent = ""): string {
 }
 
 /** `xl info`, for a machine like the lab's. */
-export function info({ hardware, freeMemory }: Hypervisor): string {
+export function info({ hardware, freeMemory }: Machine): string {
+  const dom0 = `placeholder dom0_mem=${hardware.dom0Memory}M,max:${hardware.dom0Memory}M`
   const fields = {
     host: "lab",
     release: "6.1.0-56-amd64",
@@ -165,7 +173,7 @@ export function info({ hardware, freeMemory }: Hypervisor): string {
     xen_pagesize: 4096,
     platform_params: "virt_start=0xffff800000000000",
     xen_changeset: "",
-    xen_commandline: `placeholder dom0_mem=${hardware.dom0Memory}M,max:${hardware.dom0Memory}M`,
+    xen_commandline: hardware.commandLine ?? dom0,
     cc_compiler: "x86_64-linux-gnu-gcc (Debian 12.2.0-14+deb12u1) 12.2.0",
     cc_compile_by: "pkg-xen-devel",
     cc_compile_domain: "lists.alioth.debian.org",

@@ -1,0 +1,101 @@
+import anyTest, { type ExecutionContext, type TestFn } from "ava"
+import { NativeMachine } from "../helpers/nativeMachine/machine.ts"
+import { BREAKS } from "./helpers/breaks.ts"
+import { upUntil } from "./helpers/midway.ts"
+import { Rented } from "./helpers/rented.ts"
+
+// The whole way of a host without an emulated processor: minutes become seconds, so that it can be broken at every step.
+// That a machine's own GRUB and Xen do the same is for the emulated ones to show.
+const test = anyTest.serial as TestFn
+
+/** What must be as it was, in the end. */
+const PLAIN = `
+cat /etc/network/interfaces
+ip -br link | awk '{print $1}' | sort
+ip -4 -o addr show scope global | awk '{print $2, $4}'
+ip -4 route show default | sed 's/ metric.*//; s/ proto [^ ]*//; s/ src [^ ]*//'
+dpkg-query -W -f '\${Package} \${db:Status-Status}\\n' | grep -c ' installed'
+ls /etc/default/grub.d 2>/dev/null || :
+find /var/lib/pulumi-xen -type f ! -name lock ! -path '*/guard/*' 2>/dev/null || :
+systemctl --failed --no-legend
+`
+/** Seconds in which a change must be confirmed: a DHCP client whose first question is lost asks again after twenty. */
+const windows = { window: 45, dom0: { window: 40 } }
+
+async function rent(t: ExecutionContext): Promise<Rented<NativeMachine>> {
+  t.timeout(20 * 60_000)
+  const www1 = await Rented.create(await NativeMachine.start())
+  t.teardown(() => www1[Symbol.asyncDispose]())
+  return www1
+}
+
+/** Xen runs as wanted, on a bridge, and boots again by itself. */
+async function isXenHost(t: ExecutionContext, www1: Rented<NativeMachine>, memory: number): Promise<void> {
+  t.regex(www1.machine.booted.xen ?? "plain Linux", new RegExp(`dom0_mem=${memory}M,max:${memory}M`))
+  t.regex(await www1.run("ip -4 route show default"), /default .*dev xenbr0/)
+  t.is(await www1.run("ls /sys/class/net/xenbr0/brif"), "eth0\n")
+  t.regex(await www1.run("cat /boot/grub/grubenv"), /^saved_entry=.*xen/m)
+  t.is(await www1.run("systemctl is-active pulumi-xen-guard-dom0.timer || :"), "inactive\n")
+}
+
+test("one up makes a Xen host of a bare machine, the second does nothing, other memory is one restart, and destroy gives \
+the machine back", async t => {
+  const www1 = await rent(t)
+  const bare = await www1.run(PLAIN)
+  await www1.want(windows)
+  t.regex(await www1.up(), /\+ 5 created/)
+  await isXenHost(t, www1, 1024)
+  const boot = await www1.bootId()
+  t.regex(await www1.up(), /5 unchanged/)
+  await www1.stack.succeed(["refresh", "--yes", "--skip-preview", "--expect-no-changes"])
+  t.is(await www1.bootId(), boot)
+  await www1.want({ ...windows, memory: 768 })
+  t.regex(await www1.up(), /~ 1 updated/)
+  await isXenHost(t, www1, 768)
+  t.not(await www1.bootId(), boot)
+  await www1.stack.succeed(["destroy", "--yes", "--skip-preview"])
+  t.is(www1.machine.booted.xen, undefined)
+  t.is(await www1.run(PLAIN), bare)
+})
+
+/** What `pulumi up` shows on the way, in its order. */
+const STEPS: readonly string[] = [
+  "fetching the lists of packages",
+  'Keep ".*" the entry that boots',
+  "Install xen-system-amd64",
+  "Install xen-system-amd64.*unpacking",
+  "Install xen-system-amd64.*installing",
+  "Note whose the bridge xenbr0 is",
+  "arming the guard: Make the bridge",
+  "waiting for the change to be made",
+  "waiting for the host to be as wanted",
+  "Note whose the machine's Xen is",
+  "Note how the machine was before",
+  "Log the guests' consoles",
+  "arming the guard: Restart into Xen",
+  "Dom0.*waiting for the change to be made",
+  "waiting for the restart to begin",
+  "waiting for the machine to restart",
+  "Dom0.*waiting for the host to be as wanted",
+]
+
+for (const [what, strike] of BREAKS) {
+  test(`${what} at every step on the way: each next run goes on, and in the end the machine is as wanted`, async t => {
+    const www1 = await rent(t)
+    await www1.want(windows)
+    const struck: string[] = []
+    // What a killed run had begun on the host may have gone on without it: then the next step is what is waited for.
+    for (let left = STEPS; left.length > 0; ) {
+      const running = await upUntil(www1.stack, new RegExp(left.join("|")))
+      const at = left.findIndex(step => new RegExp(step).test(running.said))
+      await strike(www1, running)
+      struck.push(left[at]!)
+      left = left.slice(at + 1)
+    }
+    t.log(`${struck.length} of ${STEPS.length} steps: ${struck.join("; ")}`)
+    t.true(struck.length >= 10, `only at ${struck.join("; ")}`)
+    await www1.up()
+    await isXenHost(t, www1, 1024)
+    t.regex(await www1.up(), /5 unchanged/)
+  })
+}
