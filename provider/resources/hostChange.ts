@@ -3,10 +3,13 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { apply } from "../host/apply.ts"
 import { refuseHost } from "../host/boot/refusals.ts"
 import { type ProbeOptions, readFacts } from "../host/facts/probe.ts"
+import type { GuardFacts } from "../host/facts/types.ts"
 import { isRunning } from "../host/guard/guard.ts"
+import { isAnotherHost } from "../host/guard/guarded.ts"
 import { type HostFacts, type Plan, type Refusal, refuse } from "../host/index.ts"
 import { withHostLock } from "../host/lock.ts"
 import type { Context } from "../rpc/resource.ts"
+import { SshError } from "../ssh/errors.ts"
 import type { Connection } from "../ssh/index.ts"
 
 /** One resource's way with a host: all pure functions of the host's facts. */
@@ -45,39 +48,57 @@ export class NotAsWantedError extends Error {
   }
 }
 
+type Look = (connection: Connection) => Promise<HostFacts>
+
 /** Facts, refusals, plan, steps, proof, under the host's lock. Returns the facts of the host as it is then. */
 export async function changeHost(host: Connection, change: HostChange, context: Context): Promise<HostFacts> {
-  const look = (connection: Connection) => readFacts(connection, { ...change.probe, signal: context.signal })
-  return withHostLock(host, lockOptions(context), async () => {
-    const before = await settled(host, look, context)
-    refuse(host.name, refusalsOf(change, before))
-    if (change.plan(before).length === 0) return before
-    const inquiry = await change.inquire?.(host, before, context)
-    refuse(host.name, inquiry?.refusals ?? [])
-    const plan = change.plan(inquiry?.facts ?? before)
-    change.begin?.(before)
-    const prove = async (connection: Connection): Promise<HostFacts> => {
-      const facts = await look(connection)
-      const missing = change.missing(facts, before)
-      if (missing.length > 0) throw new NotAsWantedError(connection.name, missing)
-      return facts
-    }
-    // Its own connection: a restart closes the one that it was begun over, and the pool's is for everybody.
-    const own = await host.fresh({ signal: context.signal })
-    try {
-      await apply(own, plan, {
-        verify: async fresh => void (await prove(fresh)),
-        signal: context.signal,
-        onStatus: statusLine(context),
-      })
-    } finally {
-      await own.close()
-    }
-    await answering(host, context)
-    const after = plan.some(step => step.guard) ? await look(host) : await prove(host)
-    tellGuards(before, after, context)
-    return after
-  })
+  const look: Look = connection => readFacts(connection, { ...change.probe, signal: context.signal })
+  for (;;) {
+    const changed = await withHostLock(host, lockOptions(context), async () => {
+      const before = await look(host)
+      const pending = await pendingGuard(host, before)
+      return pending ? { pending } : { after: await changeFrom(host, before, look, change, context) }
+    })
+    if ("after" in changed) return changed.after
+    // Not under the lock: it would end with the restart that a guard may make.
+    await guardEnds(host, changed.pending, look, context)
+  }
+}
+
+async function changeFrom(
+  host: Connection,
+  before: HostFacts,
+  look: Look,
+  change: HostChange,
+  context: Context,
+): Promise<HostFacts> {
+  refuse(host.name, refusalsOf(change, before))
+  if (change.plan(before).length === 0) return before
+  const inquiry = await change.inquire?.(host, before, context)
+  refuse(host.name, inquiry?.refusals ?? [])
+  const plan = change.plan(inquiry?.facts ?? before)
+  change.begin?.(before)
+  const prove = async (connection: Connection): Promise<HostFacts> => {
+    const facts = await look(connection)
+    const missing = change.missing(facts, before)
+    if (missing.length > 0) throw new NotAsWantedError(connection.name, missing)
+    return facts
+  }
+  // Its own connection: a restart closes the one that it was begun over, and the pool's is for everybody.
+  const own = await host.fresh({ signal: context.signal })
+  try {
+    await apply(own, plan, {
+      verify: async fresh => void (await prove(fresh)),
+      signal: context.signal,
+      onStatus: statusLine(context),
+    })
+  } finally {
+    await own.close()
+  }
+  await answering(host, context)
+  const after = plan.some(step => step.guard) ? await look(host) : await prove(host)
+  tellGuards(before, after, context)
+  return after
 }
 
 /** Seconds that a host may take, beyond the deadline of a guard, to be back on its old setting. */
@@ -87,23 +108,38 @@ const revertTime = 240
  * A guard that is armed was armed by a run that was killed, or that waits for the host to answer again: either way it
  * ends by itself, confirmed or taken back, and only then the facts are what plans can be made from.
  */
-async function settled(
+async function pendingGuard(host: Connection, facts: HostFacts): Promise<GuardFacts | undefined> {
+  const pending = facts.guards.find(
+    ({ state, deadline }) =>
+      (state === "armed" || state === "reverting") && facts.clock < deadline + revertTime,
+  )
+  if (pending?.state === "armed" && !(await isRunning(host, pending.name))) return undefined
+  return pending
+}
+
+/** Seconds that a restart may take in which a trial boot is left: firmware of large machines counts its memory for minutes. */
+const restartTime = 900
+
+/** Waits until a guard has ended, through the restart that it may make. */
+async function guardEnds(
   host: Connection,
-  look: (host: Connection) => Promise<HostFacts>,
+  { title, deadline }: GuardFacts,
+  look: Look,
   context: Context,
-): Promise<HostFacts> {
-  for (;;) {
-    const facts = await look(host)
-    const pending = facts.guards.find(
-      ({ state, deadline }) =>
-        (state === "armed" || state === "reverting") && facts.clock < deadline + revertTime,
-    )
-    if (pending === undefined) return facts
-    if (pending.state === "armed" && !(await isRunning(host, pending.name))) return facts
-    const left = Math.max(0, pending.deadline - facts.clock)
-    context.progress(`waiting for the guard of an earlier run ("${pending.title}"): at most ${left} s more`)
-    await sleep(1000, undefined, { signal: context.signal })
-    await answering(host, context)
+): Promise<void> {
+  const { signal } = context
+  let left = 0
+  for (let last = Date.now() + restartTime * 1000; ; await sleep(1000, undefined, { signal })) {
+    try {
+      const facts = await look(host)
+      if ((await pendingGuard(host, facts)) === undefined) return
+      left = Math.max(0, deadline - facts.clock)
+      last = Date.now() + (left + restartTime) * 1000
+    } catch (error) {
+      const lost = error instanceof SshError && !isAnotherHost(error)
+      if (signal.aborted || !lost || Date.now() > last) throw error
+    }
+    context.progress(`waiting for the guard of an earlier run ("${title}"): at most ${left} s more`)
   }
 }
 

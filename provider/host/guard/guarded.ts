@@ -121,7 +121,7 @@ class Watch {
           await fresh.close()
         }
       } catch (error) {
-        if (error instanceof GuardRevertedError || isFinal(error)) throw error
+        if (error instanceof GuardRevertedError || isAnotherHost(error)) throw error
         last = error
       }
       await sleep(500, undefined, this.#signal ? { signal: this.#signal } : {})
@@ -131,7 +131,7 @@ class Watch {
 }
 
 /** A host that shows another key is another host: waiting does not help, and nothing may be sent to it. */
-function isFinal(error: unknown): boolean {
+export function isAnotherHost(error: unknown): boolean {
   return error instanceof ConnectError && /^host-(key|certificate)/.test(error.kind)
 }
 

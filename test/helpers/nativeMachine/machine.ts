@@ -1,8 +1,7 @@
-import { type ChildProcess, spawn } from "node:child_process"
+import type { ChildProcess } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { once } from "node:events"
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
-import { connect, createServer, type Server } from "node:net"
+import { copyFile, cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir, totalmem } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -10,19 +9,13 @@ import type { LabHost } from "../../../hosts/lab.ts"
 import { bareImage } from "../../../scripts/lab/image.ts"
 import { publicKey } from "../../../scripts/lab/keys.ts"
 import { defaultHardware } from "../../../scripts/lab/labs.ts"
-import { packageServer } from "../../../scripts/lab/packages.ts"
-import { hostImage } from "../../host/helpers/image.ts"
 import { exec, must } from "../../host/helpers/run.ts"
 import { programs } from "../simulatedXen/programs.ts"
 import { type Booted, chooseEntry } from "./firmware.ts"
-import { tie } from "./tie.ts"
+import { NativeNetwork } from "./network.ts"
+import { tied } from "./tied.ts"
 import { viewOfXen } from "./view.ts"
 
-/** As QEMU's network has them: the disk's Debian asks them for its address and its packages. */
-const MAC = "52:54:00:12:34:56"
-const ADDRESS = "10.0.2.15"
-const GATEWAY = "10.0.2.2"
-const PACKAGES = "10.0.2.9"
 /** Where the disk's one partition begins (scripts/lab/disk.ts). */
 const PARTITION = 2048 * 512
 /** What systemd-nspawn ends with when the container asks for a restart, where nobody else could answer it. */
@@ -41,30 +34,40 @@ const RESTART = 133
 export class NativeMachine implements AsyncDisposable {
   readonly #id = `nm${randomBytes(3).toString("hex")}`
   readonly #directory: string
-  readonly #servers: Server[] = []
+  readonly #network: NativeNetwork
   #loop = ""
-  #relay: ChildProcess | undefined
-  #dnsmasq: ChildProcess | undefined
+  #hostKey = ""
   #container: ChildProcess | undefined
-  #ended = false
+  #starting: Promise<void> | undefined
+  #isOn = false
   /** What runs now. */
   booted: Booted = { xen: undefined, linux: "" }
-  host!: LabHost
 
   private constructor(directory: string) {
     this.#directory = directory
+    this.#network = new NativeNetwork(this.#id, directory)
   }
 
   static async start(): Promise<NativeMachine> {
     const machine = new NativeMachine(await mkdtemp(join(tmpdir(), "native-machine-")))
     try {
       await machine.#install()
-      await machine.#wire()
+      await machine.#network.create()
       await machine.boot()
       return machine
     } catch (error) {
       await machine[Symbol.asyncDispose]()
       throw error
+    }
+  }
+
+  /** As of any machine of the lab. */
+  get host(): LabHost {
+    return {
+      ...{ name: "native", flavour: "debian", host: "127.0.0.1", port: this.#network.port, user: "root" },
+      hostKey: this.#hostKey,
+      privateKeyPath: join(this.#directory, "keys/id_ed25519"),
+      ...{ uplink: "eth0", xenOptions: [], forwards: [] },
     }
   }
 
@@ -78,149 +81,69 @@ export class NativeMachine implements AsyncDisposable {
     return `/dev/${this.#id}`
   }
 
-  get #router(): string {
-    return `${this.#id}r`
-  }
-
   async #install(): Promise<void> {
     const image = await bareImage("debian", await defaultHardware())
+    await cp(image.keys, join(this.#directory, "keys"), { recursive: true })
+    this.#hostKey = await publicKey(image.keys, "host_ed25519")
     const file = join(this.#directory, "disk.raw")
     await must(["qemu-img", "convert", "-O", "raw", image.disk, file])
     this.#loop = (await must(["losetup", "--find", "--show", `--offset=${PARTITION}`, file])).trim()
     await mkdir(this.root)
     // By its name as a disk: grub-mkconfig makes no entries for a system on a loop device.
-    const minor = this.#loop.replace(/\D+/, "")
-    await must(["mknod", this.#disk, "b", "7", minor])
+    await must(["mknod", this.#disk, "b", "7", this.#loop.replace(/\D+/, "")])
     await must(["mount", this.#disk, this.root])
     // It goes by itself with what is mounted from it.
     await must(["losetup", "--detach", this.#loop])
-    const keys = join(this.#directory, "keys")
-    await must(["cp", "-r", image.keys, keys])
-    this.host = {
-      ...{ name: "native", flavour: "debian", host: "127.0.0.1", port: 0, user: "root", uplink: "eth0" },
-      hostKey: await publicKey(keys, "host_ed25519"),
-      privateKeyPath: join(keys, "id_ed25519"),
-      ...{ xenOptions: [], forwards: [] },
-    }
     const library = join(this.root, "usr/lib/simulated-xen")
     await mkdir(library)
     await copyFile((await programs()).paths, join(library, "paths.so"))
   }
 
-  /** eth0, the router that it leads to, and the ways from here to its sshd and from it to its packages. */
-  async #wire(): Promise<void> {
-    for (const name of [this.#router, this.#id]) await must(["ip", "netns", "add", name])
-    const inRouter = ["ip", "netns", "exec", this.#router]
-    await must([
-      ...["ip", "-n", this.#id, "link", "add", "eth0", "address", MAC, "type", "veth"],
-      ...["peer", "name", "wire", "netns", this.#router],
-    ])
-    for (const address of [GATEWAY, PACKAGES])
-      await must(["ip", "-n", this.#router, "addr", "add", `${address}/24`, "dev", "wire"])
-    for (const link of ["wire", "lo"]) await must(["ip", "-n", this.#router, "link", "set", link, "up"])
-    // By its MAC address alone, as QEMU's does: after a power cut the bridge's client is another one than the card's.
-    this.#dnsmasq = tied(
-      [
-        ...[
-          "ip",
-          "netns",
-          "exec",
-          this.#router,
-          "chroot",
-          await hostImage(),
-          "dnsmasq",
-          "--keep-in-foreground",
-        ],
-        ...["--conf-file=/dev/null", "--port=0", "--interface=wire", "--bind-interfaces", "--user=root"],
-        ...[
-          "--leasefile-ro",
-          "--pid-file=",
-          "--no-ping",
-          `--dhcp-range=${ADDRESS},${ADDRESS},1h`,
-          `--dhcp-host=${MAC},id:*,${ADDRESS}`,
-        ],
-        `--dhcp-option=option:dns-server,${GATEWAY}`,
-      ],
-      "ignore",
-    )
-    const [ssh, packages] = [join(this.#directory, "ssh.socket"), join(this.#directory, "packages.socket")]
-    this.#relay = tied(
-      [...inRouter, process.execPath, join(import.meta.dirname, "relay.ts"), ssh, packages],
-      "pipe",
-    )
-    await once(this.#relay.stdout!, "data")
-    this.#servers.push(packageServer().listen(packages))
-    const front = createServer({ allowHalfOpen: true }, client => tie(client, connect(ssh)))
-    front.listen(0, "127.0.0.1")
-    this.#servers.push(front)
-    await once(front, "listening")
-    this.host = { ...this.host, port: (front.address() as { port: number }).port }
-  }
-
   /** Firmware, GRUB, and what it boots; waits until systemd is done. */
   async boot(): Promise<void> {
-    await this.#start()
+    this.#isOn = true
+    this.#starting = this.#start()
+    await this.#starting
     for (let tries = 0; tries < 600; tries++) {
-      if (await this.#isUp()) return
+      const { stdout } = await this.attempt("systemctl is-system-running")
+      if (/^(running|degraded)/.test(stdout)) return
       await sleep(100)
     }
     throw new Error(`${this.#id} did not boot`)
   }
 
   async #start(): Promise<void> {
-    await this.#forgetLinks()
+    await this.#network.forgetLinks()
     this.booted = await chooseEntry(this.root)
-    const view = join(this.#directory, "view")
-    await rm(view, { recursive: true, force: true })
-    await mkdir(view)
-    const preload = join(this.root, "etc/ld.so.preload")
-    await rm(preload, { force: true })
-    const binds = [`--bind=${this.#disk}`, `--bind=${this.#loop}`]
-    if (this.booted.xen !== undefined) {
-      await viewOfXen(view, this.booted, Math.floor(totalmem() / 2 ** 20))
-      await writeFile(preload, "/usr/lib/simulated-xen/paths.so\n")
-      binds.push(`--bind-ro=${view}:/run/simulated-xen`, `--bind-ro=${view}/xl:/usr/lib/xen-4.17/bin/xl`)
-    }
-    const container = tied(
-      [
-        ...[
-          "systemd-nspawn",
-          "--quiet",
-          "-D",
-          this.root,
-          "-b",
-          "--register=no",
-          "--keep-unit",
-          `--machine=${this.#id}`,
-        ],
-        ...["--capability=all", "--resolv-conf=off", "--console=pipe", ...binds],
-        `--network-namespace-path=/run/netns/${this.#id}`,
-      ],
-      "ignore",
-    )
+    const binds = [`--bind=${this.#disk}`, `--bind=${this.#loop}`, ...(await this.#xen())]
+    const what = ["-D", this.root, "--boot", ...binds]
+    const apart = ["--quiet", "--register=no", "--keep-unit", "--resolv-conf=off", "--console=pipe"]
+    const names = [`--machine=${this.#id}`, `--network-namespace-path=/run/netns/${this.#network.host}`]
+    const container = tied(["systemd-nspawn", ...apart, ...names, "--capability=all", ...what], "ignore", {
+      SYSTEMD_NSPAWN_API_VFS_WRITABLE: "network",
+    })
     container.once("exit", code => {
-      if (code === RESTART && !this.#ended) void this.#start()
+      if (code === RESTART && this.#isOn) this.#starting = this.#start()
     })
     this.#container = container
   }
 
-  /** A machine that starts has no links but its cards; a network namespace keeps what was made in it. */
-  async #forgetLinks(): Promise<void> {
-    const script = `
-      for link in $(ls /sys/class/net); do case $link in lo | eth0) ;; *) ip link del "$link" ;; esac; done
-      ip link set eth0 down nomaster && ip addr flush dev eth0`
-    await must(["ip", "netns", "exec", this.#id, "sh", "-c", script])
+  /** Where Xen is booted: what is laid over the file system for it to be seen. */
+  async #xen(): Promise<string[]> {
+    const preload = join(this.root, "etc/ld.so.preload")
+    await rm(preload, { force: true })
+    if (this.booted.xen === undefined) return []
+    const view = join(this.#directory, "view")
+    await rm(view, { recursive: true, force: true })
+    await viewOfXen(view, this.booted, Math.floor(totalmem() / 2 ** 20))
+    await writeFile(preload, "/usr/lib/simulated-xen/paths.so\n")
+    return [`--bind-ro=${view}:/run/simulated-xen`, `--bind-ro=${view}/xl:/usr/lib/xen-4.17/bin/xl`]
   }
 
   async #init(): Promise<string | undefined> {
     const pid = this.#container?.pid
     const children = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8").catch(() => "")
     return children.trim().split(" ")[0] || undefined
-  }
-
-  async #isUp(): Promise<boolean> {
-    const { stdout } = await this.attempt("systemctl is-system-running")
-    return /^(running|degraded)/.test(stdout)
   }
 
   /** Runs a POSIX script on the machine, not over the network; a failure is an answer. */
@@ -241,29 +164,22 @@ export class NativeMachine implements AsyncDisposable {
 
   /** A power cut: everything ends at once; the disk stays as it is. */
   async powerCut(): Promise<void> {
+    this.#isOn = false
+    await this.#starting
+    const container = this.#container
+    if (container === undefined || container.exitCode !== null || container.signalCode !== null) return
+    const ended = once(container, "exit")
     const init = await this.#init()
-    if (init === undefined || this.#container === undefined) return
-    const ended = once(this.#container, "exit")
-    process.kill(Number(init), "SIGKILL")
+    if (init === undefined) container.kill("SIGKILL")
+    else process.kill(Number(init), "SIGKILL")
     await ended
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#ended = true
     await this.powerCut()
-    for (const server of this.#servers) server.close()
-    this.#relay?.kill("SIGKILL")
-    this.#dnsmasq?.kill("SIGKILL")
-    for (const name of [this.#router, this.#id]) await exec(["ip", "netns", "del", name])
+    await this.#network.remove()
     await exec(["umount", this.root])
     await rm(this.#disk, { force: true })
     await rm(this.#directory, { recursive: true, force: true })
   }
-}
-
-/** A program that ends with this process at the latest. */
-function tied(command: readonly string[], stdout: "ignore" | "pipe"): ChildProcess {
-  const env = { ...process.env, SYSTEMD_NSPAWN_API_VFS_WRITABLE: "network" }
-  const stdio = ["ignore", stdout, "ignore"] as const
-  return spawn("setpriv", ["--pdeathsig", "KILL", "--", ...command], { stdio: [...stdio], env })
 }
