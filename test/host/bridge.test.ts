@@ -2,6 +2,7 @@ import test from "ava"
 import { readFacts } from "../../provider/host/facts/probe.ts"
 import { guarded } from "../../provider/host/guard/guarded.ts"
 import { planBridge, planBridgeRemoval } from "../../provider/host/network/bridge.ts"
+import type { Plan } from "../../provider/host/step.ts"
 import type { Connection } from "../../provider/ssh/index.ts"
 import { TestHost } from "./helpers/container.ts"
 import { whenItAnswers } from "./helpers/reach.ts"
@@ -85,8 +86,15 @@ async function settled(connection: Connection) {
   return readFacts(connection)
 }
 
-function nothingLeft(plan: (fresh: Connection) => Promise<readonly unknown[]>) {
+function nothingLeft(plan: (fresh: Connection) => Promise<Plan>) {
   return async (fresh: Connection) => {
-    if ((await plan(fresh)).length > 0) throw new Error("the host is not as wanted yet")
+    const [left] = await plan(fresh)
+    if (left === undefined) return
+    const addresses = await fresh.run([
+      "sh",
+      "-c",
+      "ip addr; ip route; ip -6 route; networkctl --no-pager status -a",
+    ])
+    throw new Error(`the host is not as wanted yet: ${left.title}. ${left.note ?? ""}\n${addresses.stdout}`)
   }
 }
