@@ -62,6 +62,16 @@ test("ifupdown: the uplink's stanza moves to the bridge, and everything else in 
   t.deepEqual(planBridge(afterwards(facts, step), WANTED), [], "the second run does nothing")
 })
 
+test("ifupdown: a DHCP client is started when the bridge passes frames; static addresses wait for nothing", t => {
+  const waits = (automatic: boolean): boolean => {
+    const dhcp = { ...NO_ADDRESSING, ipv4: { automatic: true, addresses: [] } }
+    const [step] = planBridge(hostFacts(), automatic ? { ...WANTED, addressing: dhcp } : WANTED)
+    return step!.actions.some(one => one.kind === "write" && /operstate\)" = up/.test(String(one.content)))
+  }
+  t.true(waits(true))
+  t.false(waits(false))
+})
+
 test("what the uplink had is remembered: later runs do not read the port for it", t => {
   const facts = hostFacts()
   const later = afterwards(facts, planBridge(facts, WANTED)[0]!)

@@ -90,6 +90,7 @@ function view(config: BridgeConfig, hooks: readonly string[]): object {
   const routes6 = [...later(ipv6, 6), ...routeLines(true)]
   return {
     ...config,
+    automatic4: ipv4.automatic,
     method4: ipv4.automatic ? "dhcp" : ipv4.addresses.length > 0 ? "static" : "manual",
     addresses4: ipv4.automatic ? [] : ipv4.addresses,
     gateway4: far4 ? undefined : ipv4.gateway,
