@@ -5,7 +5,7 @@ import { bridgeRecord, planBridge, planBridgeRemoval } from "../../provider/host
 import { withoutInterface } from "../../provider/host/network/ifupdown.ts"
 import { contains, isCidr, isFarGateway } from "../../provider/host/network/prefix.ts"
 import { refuseBridge } from "../../provider/host/network/refusals.ts"
-import type { BridgeWanted } from "../../provider/host/network/wanted.ts"
+import { type BridgeWanted, NO_ADDRESSING } from "../../provider/host/network/wanted.ts"
 import type { Step } from "../../provider/host/step.ts"
 import { hostFacts } from "./helpers/facts.ts"
 
