@@ -39,7 +39,7 @@ for (const [what, more] of disks) {
     test(`${what}: the connection is lost ${time} each remote operation of its creation and deletion, and the next run comes to the same end`, async t => {
       await using host = await SimulatedHost.start()
       await using provider = await ProviderUnderTest.start()
-      const given = { connection: host.connection, ...more } as unknown as Properties
+      const given = { connection: host.sabotaged, ...more } as unknown as Properties
       /** Loses the connection once; whether it came to that. */
       const struck = async (at: number, work: () => Promise<unknown>): Promise<boolean> => {
         let hit = false
