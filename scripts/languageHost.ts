@@ -1,4 +1,5 @@
-import { access, chmod, rename, writeFile } from "node:fs/promises"
+import { existsSync } from "node:fs"
+import { chmod, rename, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 
 const version = "3.68.0"
@@ -25,11 +26,7 @@ export async function placeLanguageHost(built: string, bin: string): Promise<voi
 
 /** Brings up to date what was placed by an earlier state of this project; a release's own host is left alone. */
 export async function renewLanguageHost(bin: string): Promise<void> {
-  const placed = await access(join(bin, `pulumi-language-nodejs-${version}`)).then(
-    () => true,
-    () => false,
-  )
-  if (placed) await placeScript(bin)
+  if (existsSync(join(bin, `pulumi-language-nodejs-${version}`))) await placeScript(bin)
 }
 
 async function placeScript(bin: string): Promise<void> {

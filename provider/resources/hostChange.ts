@@ -5,7 +5,7 @@ import { refuseHost } from "../host/boot/refusals.ts"
 import { type ProbeOptions, readFacts } from "../host/facts/probe.ts"
 import type { GuardFacts } from "../host/facts/types.ts"
 import { isRunning } from "../host/guard/guard.ts"
-import { isAnotherHost } from "../host/guard/guarded.ts"
+import { isAnotherHost, RESTART_TIME } from "../host/guard/guarded.ts"
 import { type HostFacts, type Plan, type Refusal, refuse } from "../host/index.ts"
 import { withHostLock } from "../host/lock.ts"
 import type { Context } from "../rpc/resource.ts"
@@ -117,9 +117,6 @@ async function pendingGuard(host: Connection, facts: HostFacts): Promise<GuardFa
   return pending
 }
 
-/** Seconds that a restart may take in which a trial boot is left: firmware of large machines counts its memory for minutes. */
-const restartTime = 900
-
 /** Waits until a guard has ended, through the restart that it may make. */
 async function guardEnds(
   host: Connection,
@@ -129,12 +126,12 @@ async function guardEnds(
 ): Promise<void> {
   const { signal } = context
   let left = 0
-  for (let last = Date.now() + restartTime * 1000; ; await sleep(1000, undefined, { signal })) {
+  for (let last = Date.now() + RESTART_TIME * 1000; ; await sleep(1000, undefined, { signal })) {
     try {
       const facts = await look(host)
       if ((await pendingGuard(host, facts)) === undefined) return
       left = Math.max(0, deadline - facts.clock)
-      last = Date.now() + (left + restartTime) * 1000
+      last = Date.now() + (left + RESTART_TIME) * 1000
     } catch (error) {
       const lost = error instanceof SshError && !isAnotherHost(error)
       if (signal.aborted || !lost || Date.now() > last) throw error

@@ -3,6 +3,7 @@ import anyTest, { type TestFn } from "ava"
 import { bareMachine, TURN } from "../helpers/lab.ts"
 import { make, newFolder, removeFolder } from "../unikernels/support/build.ts"
 import { consoleOf, create, put, waitFor } from "../unikernels/support/domains.ts"
+import { PLAIN } from "./helpers/plain.ts"
 import { Rented, restarts } from "./helpers/rented.ts"
 
 // One machine goes through all of it, in the order of the file: a boot is what is dear.
@@ -15,20 +16,6 @@ const bridges = {
   inside0: {},
   xenbr7: { uplink: "eth0", vlan: 7, addressing: { ipv4: { addresses: ["198.51.100.7/24"] } } },
 }
-
-/** What must be as it was, in the end. */
-const PLAIN = `
-uname -r
-cat /etc/network/interfaces
-ip -br link | awk '{print $1}' | sort
-ip -4 -o addr show scope global | awk '{print $2, $4}'
-ip -4 route show default | sed 's/ metric.*//; s/ proto [^ ]*//; s/ src [^ ]*//'
-dpkg-query -W -f '\${Package} \${db:Status-Status}\n' | grep -c ' installed'
-ls /etc/default/grub.d 2>/dev/null || :
-grep -c '^menuentry' /boot/grub/grub.cfg
-find /var/lib/pulumi-xen -type f ! -name lock ! -path '*/guard/*' 2>/dev/null || :
-systemctl --failed --no-legend
-`
 
 test.before(async t => {
   t.timeout(TURN)

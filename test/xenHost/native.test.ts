@@ -2,23 +2,13 @@ import anyTest, { type ExecutionContext, type TestFn } from "ava"
 import { NativeMachine } from "../helpers/nativeMachine/machine.ts"
 import { BREAKS } from "./helpers/breaks.ts"
 import { upUntil } from "./helpers/midway.ts"
+import { PLAIN } from "./helpers/plain.ts"
 import { Rented } from "./helpers/rented.ts"
 
 // The whole way of a host without an emulated processor: minutes become seconds, so that it can be broken at every step.
 // That a machine's own GRUB and Xen do the same is for the emulated ones to show.
 const test = anyTest.serial as TestFn
 
-/** What must be as it was, in the end. */
-const PLAIN = `
-cat /etc/network/interfaces
-ip -br link | awk '{print $1}' | sort
-ip -4 -o addr show scope global | awk '{print $2, $4}'
-ip -4 route show default | sed 's/ metric.*//; s/ proto [^ ]*//; s/ src [^ ]*//'
-dpkg-query -W -f '\${Package} \${db:Status-Status}\\n' | grep -c ' installed'
-ls /etc/default/grub.d 2>/dev/null || :
-find /var/lib/pulumi-xen -type f ! -name lock ! -path '*/guard/*' 2>/dev/null || :
-systemctl --failed --no-legend
-`
 /** Seconds in which a change must be confirmed: a DHCP client whose first question is lost asks again after twenty. */
 const windows = { window: 45, dom0: { window: 40 } }
 

@@ -66,7 +66,7 @@ export async function guarded(connection: Connection, step: Step, options: Guard
 }
 
 /** Seconds that a restart may take: firmware of large machines counts its memory for minutes. */
-const RESTART_TIME = 900
+export const RESTART_TIME = 900
 
 /** Restarts the machine, in a way that needs no guard, and waits until it answers again. */
 export async function restartHost(

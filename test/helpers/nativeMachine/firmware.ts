@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
-import { parseGrubMenu } from "../../../provider/host/facts/grub.ts"
+import { parseGrubEnvironment, parseGrubMenu } from "../../../provider/host/facts/grub.ts"
 import { must } from "../../host/helpers/run.ts"
 
 /** What is booted: Linux, and Xen below it or not, each with its command line. */
@@ -18,23 +18,17 @@ export interface Booted {
 export async function chooseEntry(root: string): Promise<Booted> {
   const text = await readFile(join(root, "boot/grub/grub.cfg"), "utf8")
   const menu = parseGrubMenu(text)
-  const environment = await readEnvironment(root)
-  const next = environment.get("next_entry")
+  const path = join(root, "boot/grub/grubenv")
+  const environment = existsSync(path) ? parseGrubEnvironment(await readFile(path, "latin1")) : {}
+  const next = environment.next_entry
   if (next && menu.clearsNext) await must(["chroot", root, "grub-editenv", "-", "unset", "next_entry"])
-  const wanted = [next, menu.followsSaved ? environment.get("saved_entry") : menu.fixedDefault]
+  const wanted = [next, menu.followsSaved ? environment.saved_entry : menu.fixedDefault]
   const entry = wanted.map(id => menu.entries.find(one => one.id === id)).find(Boolean) ?? menu.entries[0]
   if (entry?.linux === undefined) throw new Error("The menu boots no Linux.")
   return {
     xen: entry.xen ? xenWords(text, entry.id.split(">").at(-1)!) : undefined,
     linux: `BOOT_IMAGE=${entry.linux} ${entry.options}`,
   }
-}
-
-async function readEnvironment(root: string): Promise<ReadonlyMap<string, string>> {
-  const path = join(root, "boot/grub/grubenv")
-  if (!existsSync(path)) return new Map()
-  const lines = (await readFile(path, "latin1")).split("\n").filter(line => /^\w+=/.test(line))
-  return new Map(lines.map(line => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]))
 }
 
 /** What stands after Xen's image in an entry, as Xen tells it. GRUB's variables there are empty where a BIOS boots. */
