@@ -3,10 +3,11 @@
  * at a time. TEST_MINUTES is a limit for all of it, for a service that has one: where machines are emulated on a slow
  * processor, what does not fit any more is not begun, and named in the end. Without it everything runs, however long.
  */
-import { type ChildProcess, spawn } from "node:child_process"
+import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { join } from "node:path"
 import { later, minutesOfFirst } from "./test/machines.ts"
+import { redOf } from "./test/red.ts"
 
 const began = Date.now()
 const passed = (): number => (Date.now() - began) / 60_000
@@ -14,16 +15,45 @@ const limit = Number(process.env.TEST_MINUTES ?? Number.POSITIVE_INFINITY)
 /** Minutes after the limit at which what still runs is ended. */
 const grace = 5
 
-function ava(files: readonly string[], phase: "first" | "later"): ChildProcess {
+/** What each run of ava that was not green says in its end: told again in ours, where it is not lost among hours of output. */
+const red: string[] = []
+
+/**
+ * Runs ava, and shows what it prints.
+ *
+ * @returns whether it was ended, for it was not done when the time was up
+ */
+async function ava(files: readonly string[], phase: "first" | "later"): Promise<"done" | "overdue"> {
   const program = join(import.meta.dirname, "../node_modules/.bin/ava")
-  const env = { ...process.env, TEST_PHASE: phase }
-  // What has a limit is ended with all that it started. Elsewhere a terminal's Ctrl-C reaches everybody.
-  return spawn(program, files, { stdio: "inherit", env, detached: limit !== Number.POSITIVE_INFINITY })
+  const color = process.stdout.isTTY ? { FORCE_COLOR: "1" } : {}
+  const run = spawn(program, files, {
+    stdio: ["inherit", "pipe", "inherit"],
+    env: { ...process.env, ...color, TEST_PHASE: phase },
+    // What has a limit is ended with all that it started. Elsewhere a terminal's Ctrl-C reaches everybody.
+    detached: limit !== Number.POSITIVE_INFINITY,
+  })
+  let output = ""
+  run.stdout.setEncoding("utf8").on("data", (text: string) => {
+    process.stdout.write(text)
+    output += text
+  })
+  const remaining = phase === "first" ? Number.POSITIVE_INFINITY : (limit + grace - passed()) * 60_000
+  let overdue = false
+  const timer = setTimeout(
+    () => {
+      overdue = true
+      if (run.pid) process.kill(-run.pid, "SIGTERM")
+    },
+    Math.min(2 ** 31 - 1, remaining),
+  )
+  const [code] = (await once(run, "close")) as [number | null]
+  clearTimeout(timer)
+  if (overdue) return "overdue"
+  if (code !== 0) red.push(redOf(output))
+  return "done"
 }
 
-let failed = false
-const [exit] = (await once(ava([], "first"), "close")) as [number | null]
-failed ||= exit !== 0
+await ava([], "first")
 
 // How much longer than elsewhere this machine takes.
 const pace = Math.max(1, passed() / minutesOfFirst)
@@ -37,17 +67,7 @@ const worker = async (): Promise<void> => {
       left.push(`${name} (${needs} minutes)`)
       continue
     }
-    const run = ava([`test/${name}.test.ts`], "later")
-    const overdue = new AbortController()
-    const timer = setTimeout(
-      () => overdue.abort(),
-      Math.min(2 ** 31 - 1, (limit + grace - passed()) * 60_000),
-    )
-    overdue.signal.addEventListener("abort", () => run.pid && process.kill(-run.pid, "SIGTERM"))
-    const [code] = (await once(run, "close")) as [number | null]
-    clearTimeout(timer)
-    if (overdue.signal.aborted) left.push(`${name} (not at its end)`)
-    else failed ||= code !== 0
+    if ((await ava([`test/${name}.test.ts`], "later")) === "overdue") left.push(`${name} (not at its end)`)
   }
 }
 await Promise.all([worker(), worker()])
@@ -58,4 +78,5 @@ if (left.length > 0) {
       `${left.map(one => `  ${one}\n`).join("")}Without TEST_MINUTES everything runs.`,
   )
 }
-process.exitCode = failed ? 1 : 0
+if (red.length > 0) console.log(`\nNot green:\n\n${red.join("\n\n")}`)
+process.exitCode = red.length > 0 ? 1 : 0

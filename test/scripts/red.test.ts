@@ -1,0 +1,19 @@
+import test from "ava"
+import { redOf } from "../../scripts/test/red.ts"
+
+const results = "  ✔ one\n  ✖ [fail]: two\n  ✔ three\n"
+const summary = "1 test failed\n\n  two\n\n  Difference:\n\n  - 1\n  + 2"
+const many = Array.from({ length: 100 }, (_, n) => `line ${n}`)
+
+const cases: [sentence: string, output: string, told: string][] = [
+  ["a run's summary is what follows the rule under its results", `${results}  ─\n\n  ${summary}\n`, summary],
+  ["colours do not hide the rule", `${results}  \u001b[90m─\u001b[39m\n\n  ${summary}\n`, summary],
+  ["of two rules the last one counts", `a log\n  ─\n${results}  ─\n\n  ${summary}\n`, summary],
+  [
+    "a run that was ended before its summary is told by its last lines",
+    many.join("\n"),
+    many.slice(60).join("\n"),
+  ],
+  ["a run that said nothing has nothing to tell", "", ""],
+]
+for (const [sentence, output, told] of cases) test(sentence, t => t.is(redOf(output), told))
