@@ -62,7 +62,10 @@ for (const [setting, options] of Object.entries(SETTINGS))
     },
   )
 
-/** The addresses of the uplink, once they are as said or ten seconds are over. */
+/** Half-second looks at what comes by itself, a router's advertisement say, on a machine that is busy with others. */
+const looks = 60
+
+/** The addresses of the uplink, once they are as said or half a minute is over. */
 async function addressesOf(
   connection: Connection,
   asSaid: (addresses: readonly string[]) => boolean,
@@ -71,14 +74,14 @@ async function addressesOf(
     const { network } = await readFacts(connection)
     const addresses =
       network.links.find(({ name }) => name === "eth0")?.addresses.map(({ cidr }) => cidr) ?? []
-    if (asSaid(addresses) || tries === 20) return addresses
+    if (asSaid(addresses) || tries === looks) return addresses
     await new Promise(resolve => setTimeout(resolve, 500))
   }
 }
 
-/** IPv6 comes a moment after IPv4: facts, once the plan has nothing more to say or ten seconds are over. */
+/** IPv6 comes a moment after IPv4: facts, once the plan has nothing more to say or half a minute is over. */
 async function settled(connection: Connection) {
-  for (let tries = 0; tries < 20; tries++) {
+  for (let tries = 0; tries < looks; tries++) {
     const facts = await readFacts(connection)
     if (planBridge(facts, WANTED).length === 0) return facts
     await new Promise(resolve => setTimeout(resolve, 500))
