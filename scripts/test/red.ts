@@ -11,7 +11,10 @@ const LAST_LINES = 40
  */
 export function redOf(output: string): string {
   const lines = output.trimEnd().split("\n")
-  const rule = lines.findLastIndex(line => stripVTControlCharacters(line).trim() === "─")
+  const plain = lines.map(stripVTControlCharacters)
+  const lastResult = plain.findLastIndex(line => /^ {2}[✔✘]/.test(line))
+  // Further ones stand between the tests that failed.
+  const rule = plain.indexOf("  ─", lastResult)
   return lines
     .slice(rule < 0 ? -LAST_LINES : rule + 1)
     .join("\n")

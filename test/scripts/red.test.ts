@@ -1,14 +1,14 @@
 import test from "ava"
 import { redOf } from "../../scripts/test/red.ts"
 
-const results = "  ✔ one\n  ✖ [fail]: two\n  ✔ three\n"
-const summary = "1 test failed\n\n  two\n\n  Difference:\n\n  - 1\n  + 2"
+const results = "  ✔ one\n  ✘ [fail]: two\n    ℹ a log\n  ✔ three\n"
+const summary = "two\n\n  Difference (- actual, + expected):\n\n  - 1\n  + 2\n\n  ─\n\n  1 test failed"
 const many = Array.from({ length: 100 }, (_, n) => `line ${n}`)
 
 const cases: [sentence: string, output: string, told: string][] = [
   ["a run's summary is what follows the rule under its results", `${results}  ─\n\n  ${summary}\n`, summary],
-  ["colours do not hide the rule", `${results}  \u001b[90m─\u001b[39m\n\n  ${summary}\n`, summary],
-  ["of two rules the last one counts", `a log\n  ─\n${results}  ─\n\n  ${summary}\n`, summary],
+  ["colours do not hide the rule", `${results}\u001b[90m  ─\u001b[39m\n\n  ${summary}\n`, summary],
+  ["a rule that a test has logged is none", `  ✔ one\n  ─\n${results}  ─\n\n  ${summary}\n`, summary],
   [
     "a run that was ended before its summary is told by its last lines",
     many.join("\n"),
