@@ -62,15 +62,23 @@ test("ifupdown: the uplink's stanza moves to the bridge, and everything else in 
   t.deepEqual(planBridge(afterwards(facts, step), WANTED), [], "the second run does nothing")
 })
 
-test("ifupdown: a DHCP client is started when the bridge passes frames; static addresses wait for nothing", t => {
-  const waits = (automatic: boolean): boolean => {
-    const dhcp = { ...NO_ADDRESSING, ipv4: { automatic: true, addresses: [] } }
-    const [step] = planBridge(hostFacts(), automatic ? { ...WANTED, addressing: dhcp } : WANTED)
-    return step!.actions.some(one => one.kind === "write" && /operstate\)" = up/.test(String(one.content)))
-  }
-  t.true(waits(true))
-  t.false(waits(false))
-})
+/** [who configures the network, what in a file of the bridge has a DHCP client wait] */
+const clientsWait: [manager: HostFacts["network"]["manager"], inFile: RegExp][] = [
+  ["ifupdown", /operstate\)" = up/],
+  ["systemd-networkd", /^ConfigureWithoutCarrier=no$/m],
+]
+for (const [manager, inFile] of clientsWait)
+  test(`${manager}: a DHCP client is started when the bridge passes frames; static addresses wait for nothing`, t => {
+    const facts = hostFacts()
+    const managed = { ...facts, network: { ...facts.network, manager } }
+    const waits = (automatic: boolean): boolean => {
+      const dhcp = { ...NO_ADDRESSING, ipv4: { automatic: true, addresses: [] } }
+      const [step] = planBridge(managed, automatic ? { ...WANTED, addressing: dhcp } : WANTED)
+      return step!.actions.some(one => one.kind === "write" && inFile.test(String(one.content)))
+    }
+    t.true(waits(true))
+    t.false(waits(false))
+  })
 
 test("what the uplink had is remembered: later runs do not read the port for it", t => {
   const facts = hostFacts()
