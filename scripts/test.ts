@@ -19,11 +19,16 @@ const grace = 5
 const red: string[] = []
 
 /**
- * Runs ava, and shows what it prints.
+ * Runs ava, shows what it prints, and keeps what is red of it.
  *
- * @returns whether it was ended, for it was not done when the time was up
+ * @param until minutes from the beginning of all at which what still runs is ended; by default it has its time
+ * @returns whether it came to its end by itself
  */
-async function ava(files: readonly string[], phase: "first" | "later"): Promise<"done" | "overdue"> {
+async function ava(
+  files: readonly string[],
+  phase: "first" | "later",
+  until = Number.POSITIVE_INFINITY,
+): Promise<boolean> {
   const program = join(import.meta.dirname, "../node_modules/.bin/ava")
   const color = process.stdout.isTTY ? { FORCE_COLOR: "1" } : {}
   const run = spawn(program, files, {
@@ -37,20 +42,18 @@ async function ava(files: readonly string[], phase: "first" | "later"): Promise<
     process.stdout.write(text)
     output += text
   })
-  const remaining = phase === "first" ? Number.POSITIVE_INFINITY : (limit + grace - passed()) * 60_000
   let overdue = false
   const timer = setTimeout(
     () => {
       overdue = true
       if (run.pid) process.kill(-run.pid, "SIGTERM")
     },
-    Math.min(2 ** 31 - 1, remaining),
+    Math.min(2 ** 31 - 1, (until - passed()) * 60_000),
   )
   const [code] = (await once(run, "close")) as [number | null]
   clearTimeout(timer)
-  if (overdue) return "overdue"
-  if (code !== 0) red.push(redOf(output))
-  return "done"
+  if (!overdue && code !== 0) red.push(redOf(output))
+  return !overdue
 }
 
 await ava([], "first")
@@ -67,7 +70,8 @@ const worker = async (): Promise<void> => {
       left.push(`${name} (${needs} minutes)`)
       continue
     }
-    if ((await ava([`test/${name}.test.ts`], "later")) === "overdue") left.push(`${name} (not at its end)`)
+    const ended = await ava([`test/${name}.test.ts`], "later", limit + grace)
+    if (!ended) left.push(`${name} (not at its end)`)
   }
 }
 await Promise.all([worker(), worker()])

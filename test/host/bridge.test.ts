@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from "node:timers/promises"
 import test from "ava"
 import { readFacts } from "../../provider/host/facts/probe.ts"
+import type { HostFacts } from "../../provider/host/facts/types.ts"
 import { guarded } from "../../provider/host/guard/guarded.ts"
 import { planBridge, planBridgeRemoval } from "../../provider/host/network/bridge.ts"
 import type { Plan } from "../../provider/host/step.ts"
@@ -19,8 +21,9 @@ for (const [setting, options] of Object.entries(SETTINGS))
       const address = await whenItAnswers(host)
       const connection = host.connection(address)
       // The one of the link, which it makes itself, among them.
-      const former = await addressesOf(connection, all => all.some(one => one.startsWith("fe80:")))
-      const before = await readFacts(connection)
+      const isOfLink = (one: string) => one.startsWith("fe80:")
+      const before = await factsOnce(connection, facts => uplinkAddresses(facts).some(isOfLink))
+      const former = uplinkAddresses(before)
       const expected = setting.split(",")[0]
       t.is(before.network.manager, expected as typeof before.network.manager)
 
@@ -40,7 +43,9 @@ for (const [setting, options] of Object.entries(SETTINGS))
       await host.powerCut()
       await host.powerOn()
       t.is(await whenItAnswers(host), address)
-      const restarted = await settled(host.connection(address))
+      // IPv6 comes a moment after IPv4.
+      const isSettled = (facts: HostFacts) => planBridge(facts, WANTED).length === 0
+      const restarted = await factsOnce(host.connection(address), isSettled)
       t.deepEqual(planBridge(restarted, WANTED), [], "after a restart too")
       t.is(restarted.guards[0]?.state, "confirmed")
 
@@ -54,39 +59,25 @@ for (const [setting, options] of Object.entries(SETTINGS))
       const after = await readFacts(connection)
       t.deepEqual(after.network.files, before.network.files)
       t.deepEqual(planBridgeRemoval(after, "xenbr0"), [], "a second removal does nothing")
-      const given = await addressesOf(connection, all => former.every(one => all.includes(one)))
-      t.deepEqual(
-        former.filter(one => !given.includes(one)),
-        [],
-      )
+      const missing = (facts: HostFacts) => former.filter(one => !uplinkAddresses(facts).includes(one))
+      t.deepEqual(missing(await factsOnce(connection, facts => missing(facts).length === 0)), [])
     },
   )
 
-/** Half-second looks at what comes by itself, a router's advertisement say, on a machine that is busy with others. */
-const looks = 60
-
-/** The addresses of the uplink, once they are as said or half a minute is over. */
-async function addressesOf(
-  connection: Connection,
-  asSaid: (addresses: readonly string[]) => boolean,
-): Promise<readonly string[]> {
+/**
+ * Facts, once they are as said or half a minute is over: what comes by itself, a router's advertisement say, takes its time
+ * on a machine that is busy with others.
+ */
+async function factsOnce(connection: Connection, asSaid: (facts: HostFacts) => boolean): Promise<HostFacts> {
   for (let tries = 0; ; tries++) {
-    const { network } = await readFacts(connection)
-    const addresses =
-      network.links.find(({ name }) => name === "eth0")?.addresses.map(({ cidr }) => cidr) ?? []
-    if (asSaid(addresses) || tries === looks) return addresses
-    await new Promise(resolve => setTimeout(resolve, 500))
+    const facts = await readFacts(connection)
+    if (asSaid(facts) || tries === 60) return facts
+    await sleep(500)
   }
 }
 
-/** IPv6 comes a moment after IPv4: facts, once the plan has nothing more to say or half a minute is over. */
-async function settled(connection: Connection) {
-  for (let tries = 0; tries < looks; tries++) {
-    const facts = await readFacts(connection)
-    if (planBridge(facts, WANTED).length === 0) return facts
-    await new Promise(resolve => setTimeout(resolve, 500))
-  }
-  return readFacts(connection)
+function uplinkAddresses({ network }: HostFacts): readonly string[] {
+  return network.links.find(({ name }) => name === "eth0")?.addresses.map(({ cidr }) => cidr) ?? []
 }
 
 function nothingLeft(plan: (fresh: Connection) => Promise<Plan>) {
