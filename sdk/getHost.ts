@@ -30,6 +30,8 @@ export interface HostXen {
   readonly version: string
   /** Whether this is dom0 and may start domains. */
   readonly controlDomain: boolean
+  /** What domains may be: xen-3.0-x86_64, hvm-3.0-x86_64, …; empty like `virtCaps`. */
+  readonly capabilities: string[]
   /** pv, hvm, hap, …; empty where the toolstack does not answer. */
   readonly virtCaps: string[]
   /** Xen's own command line. */
@@ -78,6 +80,16 @@ export interface HostLink {
   readonly addresses: string[]
 }
 
+/** Route. */
+export interface HostRoute {
+  /** "default", or an address with its prefix length. */
+  readonly destination: string
+  /** Address of the gateway; absent where the destination is on the link. */
+  readonly gateway?: string
+  /** Name of the interface. */
+  readonly link: string
+}
+
 export interface HostNetwork {
   /** What configures the uplink. */
   readonly manager: "ifupdown" | "NetworkManager" | "systemd-networkd" | "other"
@@ -87,9 +99,25 @@ export interface HostNetwork {
   readonly uplink?: string
   /** Default gateways. */
   readonly gateways: string[]
+  /** Routes of the main table, IPv4 and IPv6. */
+  readonly routes: HostRoute[]
   /** Name servers. */
   readonly dns: string[]
   readonly links: HostLink[]
+}
+
+/** Block device. */
+export interface HostDisk {
+  /** As lsblk(8) says it: sda1, guests-data. */
+  readonly name: string
+  /** Bytes. */
+  readonly size: number
+  /** disk, part, lvm, crypt, raid1, loop, rom, … */
+  readonly type: string
+  /** Type of its file system, where one is known: ext4, swap, LVM2_member. */
+  readonly filesystem?: string
+  /** Where it is mounted. */
+  readonly mountpoint?: string
 }
 
 /** LVM volume group; sizes in bytes. */
@@ -97,6 +125,15 @@ export interface HostVolumeGroup {
   readonly name: string
   readonly size: number
   readonly free: number
+}
+
+/** LVM logical volume. */
+export interface HostLogicalVolume {
+  /** Name of its volume group. */
+  readonly group: string
+  readonly name: string
+  /** Bytes. */
+  readonly size: number
 }
 
 /** The facts of a host as it was when it answered. Memory in MiB. */
@@ -127,8 +164,12 @@ export interface GetHostResult {
   readonly memory: number
   readonly boot: HostBoot
   readonly network: HostNetwork
+  /** Block devices, partitions and volumes of some size. */
+  readonly disks: HostDisk[]
   /** LVM volume groups; only with `full`. */
   readonly volumeGroups: HostVolumeGroup[]
+  /** LVM logical volumes; only with `full`. */
+  readonly logicalVolumes: HostLogicalVolume[]
   /** Whether nft is there. */
   readonly nftables: boolean
 }

@@ -23,9 +23,12 @@ export {
   getHost,
   getHostOutput,
   type HostBoot,
+  type HostDisk,
   type HostLink,
+  type HostLogicalVolume,
   type HostNetwork,
   type HostOs,
+  type HostRoute,
   type HostVolumeGroup,
   type HostXen,
 } from "./getHost.ts"

@@ -30,6 +30,7 @@ const os = object("operating system", "HostOs", {
 const xen = object("the Xen that runs", "HostXen", {
   version: text("version with what the vendor appends"),
   controlDomain: flag("whether this is dom0 and may start domains"),
+  capabilities: names("what domains may be: xen-3.0-x86_64, hvm-3.0-x86_64, …; empty like virtCaps"),
   virtCaps: names("pv, hvm, hap, …; empty where the toolstack does not answer"),
   commandLine: text("Xen's own command line"),
   totalMemory: optional(integer("MiB of the machine")),
@@ -61,19 +62,40 @@ const link = object("network interface", "HostLink", {
   addresses: names("addresses with their prefix length"),
 })
 
+const route = object("route", "HostRoute", {
+  destination: text("default, or an address with its prefix length"),
+  gateway: optional(text("address of the gateway; absent where the destination is on the link")),
+  link: text("name of the interface"),
+})
+
 const network = object("the network", "HostNetwork", {
   manager: choice("what configures the uplink", ["ifupdown", "NetworkManager", "systemd-networkd", "other"]),
   evidence: text("what that was concluded from"),
   uplink: optional(text("the interface of the default route")),
   gateways: names("default gateways"),
+  routes: list("routes of the main table, IPv4 and IPv6", route),
   dns: names("name servers"),
   links: list("interfaces", link),
+})
+
+const disk = object("block device", "HostDisk", {
+  name: text("name, as lsblk(8) says it: sda1, guests-data"),
+  size: number("bytes"),
+  type: text("disk, part, lvm, crypt, raid1, loop, rom, …"),
+  filesystem: optional(text("type of its file system, where one is known: ext4, swap, LVM2_member")),
+  mountpoint: optional(text("where it is mounted")),
 })
 
 const volumeGroup = object("LVM volume group", "HostVolumeGroup", {
   name: text("name"),
   size: number("bytes"),
   free: number("bytes"),
+})
+
+const logicalVolume = object("LVM logical volume", "HostLogicalVolume", {
+  group: text("name of its volume group"),
+  name: text("name"),
+  size: number("bytes"),
 })
 
 const outputs = {
@@ -93,14 +115,17 @@ const outputs = {
   memory: integer("MiB that the kernel manages: under Xen those of dom0"),
   boot,
   network,
+  disks: list("block devices, partitions and volumes of some size", disk),
   volumeGroups: list("LVM volume groups; only with `full`", volumeGroup),
+  logicalVolumes: list("LVM logical volumes; only with `full`", logicalVolume),
   nftables: flag("whether nft is there"),
 } as const
 
 /** Everything that is known of a host, in one round trip. */
 export function getHost(hosts: Hosts) {
   return defineFunction({
-    description: "The facts of a host, asked for in one round trip: system, Xen, memory, boot, network.",
+    description:
+      "The facts of a host, asked for in one round trip: system, Xen, memory, boot, network, disks.",
     inputs: {
       connection,
       packages: optional(incidental(names("packages whose versions are asked for, beside Xen's"))),
@@ -132,20 +157,18 @@ function describe(facts: HostFacts): Known<typeof outputs> {
     ...(packages.manager && { packageManager: packages.manager }),
     packages: packages.installed,
     availablePackages: packages.available,
-    ...(facts.xen && { xen: describeXen(facts.xen) }),
+    ...(facts.xen && { xen: facts.xen }),
     cpus: cpu.count,
     cpuModel: cpu.model,
     ...(cpu.virtualisation && { virtualisation: cpu.virtualisation }),
     memory: facts.memory.total,
     boot: describeBoot(facts.boot),
     network: describeNetwork(facts.network),
+    disks: facts.storage.disks,
     volumeGroups: facts.storage.volumeGroups,
+    logicalVolumes: facts.storage.logicalVolumes,
     nftables: facts.nftables,
   }
-}
-
-function describeXen({ capabilities: _, ...told }: NonNullable<HostFacts["xen"]>) {
-  return told
 }
 
 function describeBoot({
@@ -172,6 +195,11 @@ function describeNetwork({ manager, evidence, uplink, routes, dns, links }: Host
     evidence,
     ...(uplink && { uplink }),
     gateways: [...new Set(gateways)],
+    routes: routes.map(({ destination, gateway, link }) => ({
+      destination,
+      ...(gateway && { gateway }),
+      link,
+    })),
     dns: dns.servers,
     links: links.map(({ name, mac, up, mtu, kind, controller, addresses }) => ({
       name,

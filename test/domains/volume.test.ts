@@ -1,6 +1,8 @@
 import test from "ava"
+import type { DiskFacts, StorageFacts } from "../../provider/host/facts/types.ts"
 import type { Properties } from "../../provider/rpc/value.ts"
 import { TURN } from "../helpers/lab.ts"
+import { lsblk } from "../helpers/lsblk.ts"
 import { failureOf } from "../helpers/provider.ts"
 import { RealXen } from "./support/realXen.ts"
 
@@ -42,6 +44,19 @@ test("a logical volume is made empty, grows with what is in it, is never made sm
   const grown = await provider.update(urnOf("data"), made, disk("data", 32))
   t.like(grown.outputs, { bytes: 32 * mebibyte })
   t.is(await written("data"), 4, "what was in it is there, and nothing else")
+
+  const told = await client.invoke("xen:index:getHost", { connection, full: true })
+  t.deepEqual(told.failures, [])
+  const byName = (disks: readonly DiskFacts[]) => [...disks].sort((a, b) => (a.name < b.name ? -1 : 1))
+  const { disks, logicalVolumes, volumeGroups } = told.outputs as unknown as StorageFacts
+  t.deepEqual(byName(disks), byName(await lsblk(command => machine.run(command))))
+  t.like(
+    disks.find(({ name }) => name === "guests-data"),
+    { type: "lvm", size: 32 * mebibyte },
+  )
+  t.like(volumeGroups, [{ name: "guests" }])
+  t.deepEqual(logicalVolumes, [{ group: "guests", name: "data", size: 32 * mebibyte }])
+  t.true((told.outputs.xen as { capabilities: string[] }).capabilities.includes("xen-3.0-x86_64"))
 
   const smaller = await failureOf(provider.update(urnOf("data"), grown, disk("data", 8)))
   t.regex(smaller.says, /has 32 MiB, and 8 MiB are asked for: making it smaller would cut off what is in it/)

@@ -41,6 +41,15 @@ test("a host on systemd-networkd and DHCP is read in full", t => {
   t.is(facts.xen, undefined)
   t.true(facts.nftables)
   t.true(facts.user.root)
+  t.deepEqual(facts.storage.disks, [
+    {
+      name: "vda",
+      size: 274_877_906_944,
+      type: "disk",
+      mountpoint: "/run/host/incoming",
+      filesystem: "ext4",
+    },
+  ])
 })
 
 test("a host on NetworkManager with static addresses is read in full", t => {

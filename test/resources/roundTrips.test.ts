@@ -46,6 +46,10 @@ test("getHost asks a host once, and its facts are typed values", async t => {
   t.like(outputs, { user: "root", root: true, packageManager: "apt" })
   t.like(outputs.os, { id: "debian", family: "debian" })
   t.like(outputs.network, { manager: "systemd-networkd", uplink: "eth0" })
+  const { routes } = outputs.network as { routes: { destination: string; link: string }[] }
+  t.true(routes.some(({ destination, link }) => destination === "default" && link === "eth0"))
+  t.true((outputs.disks as { size: number }[]).some(({ size }) => size > 0))
+  t.deepEqual(outputs.logicalVolumes, [], "only with `full`")
   t.deepEqual(Object.keys(outputs.packages as object), ["dpkg"])
   t.true((outputs.memory as number) > 0 && (outputs.cpus as number) > 0)
 })

@@ -1,7 +1,8 @@
+import { parseDisks } from "./disks.ts"
 import { grubEnvironmentProblem, parseBlsEntry, parseGrubEnvironment, parseGrubMenu } from "./grub.ts"
 import { parseNetwork } from "./network.ts"
 import { familyOf, parseOsRelease, parsePackages } from "./packages.ts"
-import { lines, parseFields, parseSections, type Sections } from "./sections.ts"
+import { lines, parseFields, parseSections, type Sections, valueIn } from "./sections.ts"
 import type {
   BootFacts,
   CpuFacts,
@@ -18,36 +19,37 @@ import { parseXen } from "./xen.ts"
 export function parseFacts(host: string, mark: string, output: string): HostFacts {
   const sections = parseSections(host, mark, output)
   const identity = parseFields(sections.get("identity") ?? "")
+  const bootId = valueIn(sections, "/proc/sys/kernel/random/boot_id") ?? ""
   const release = parseOsRelease(sections)
   const family = familyOf(release.ID ?? "", release.ID_LIKE ?? "")
-  const memory = parseFields(sections.get("memory") ?? "", /:/)
+  const memory = parseFields(valueIn(sections, "/proc/meminfo") ?? "", /:/)
   const xen = parseXen(sections)
   return {
     user: { name: identity.user ?? "", root: identity.uid === "0", sudo: identity.sudo === "yes" },
-    hostname: identity.hostname ?? "",
-    machineId: identity.machineid ?? "",
+    hostname: valueIn(sections, "/proc/sys/kernel/hostname") ?? "",
+    machineId: valueIn(sections, "/etc/machine-id") ?? "",
     clock: Number(sections.get("clock")),
     os: {
       id: release.ID ?? "",
       version: release.VERSION_ID ?? "",
       prettyName: release.PRETTY_NAME ?? release.NAME ?? "",
       family,
-      architecture: identity.architecture ?? "",
-      kernel: identity.kernel ?? "",
+      architecture: valueIn(sections, "/proc/sys/kernel/arch") ?? identity.architecture ?? "",
+      kernel: valueIn(sections, "/proc/sys/kernel/osrelease") ?? "",
     },
     packages: parsePackages(sections, family),
     ...(xen === undefined ? {} : { xen }),
     cpu: parseCpu(sections),
     memory: { total: mebibytes(memory.MemTotal), available: mebibytes(memory.MemAvailable) },
-    boot: parseBoot(sections, identity),
+    boot: parseBoot(sections, identity, bootId),
     network: parseNetwork(sections),
     storage: parseStorage(sections),
     nftables: identity.nftables === "yes",
-    watchdogs: named(sections, "watchdog ").map(([path, text]) => ({
-      device: path.replace(/^\/sys\/class\/watchdog\/(.*)\/identity$/, "/dev/$1"),
+    watchdogs: named(sections, "value /sys/class/watchdog/").map(([path, text]) => ({
+      device: `/dev/${path.replace("/identity", "")}`,
       identity: text.trim(),
     })),
-    guards: parseGuards(sections, identity.bootid),
+    guards: parseGuards(sections, bootId),
     files: Object.fromEntries(named(sections, "file ")),
     units: parseUnits(sections.get("units")),
   }
@@ -85,17 +87,21 @@ function countOf(list = ""): number {
     .reduce((sum, [first = 0, last = first]) => sum + last - first + 1, 0)
 }
 
-function parseBoot(sections: Sections, identity: Readonly<Record<string, string>>): BootFacts {
+function parseBoot(
+  sections: Sections,
+  identity: Readonly<Record<string, string>>,
+  bootId: string,
+): BootFacts {
   const grub = parseGrub(sections)
   return {
     firmware: identity.firmware === "uefi" ? "uefi" : "bios",
     loader: grub === undefined ? "other" : "grub",
     ...(grub === undefined ? {} : { grub }),
     bootFree: space(sections).boot.free,
-    commandLine: (sections.get("cmdline") ?? "").trim(),
+    commandLine: valueIn(sections, "/proc/cmdline") ?? "",
     init: identity.systemd === "running" ? "systemd" : "other",
-    bootId: identity.bootid ?? "",
-    uptime: Number.parseFloat(identity.uptime ?? "0"),
+    bootId,
+    uptime: Number.parseFloat(valueIn(sections, "/proc/uptime") ?? "0"),
   }
 }
 
@@ -140,30 +146,10 @@ function parseGrub(sections: Sections): GrubFacts | undefined {
   }
 }
 
-interface BlockDevice {
-  name: string
-  size: number | string
-  type: string
-  fstype?: string | null
-  mountpoint?: string | null
-  children?: BlockDevice[]
-}
-
 function parseStorage(sections: Sections): StorageFacts {
-  const text = sections.get("disks") ?? ""
-  const devices = text.trim().startsWith("{")
-    ? (JSON.parse(text) as { blockdevices: BlockDevice[] }).blockdevices
-    : []
-  const flat = (device: BlockDevice): BlockDevice[] => [device, ...(device.children ?? []).flatMap(flat)]
   const columns = (name: string) => lines(sections.get(name)).map(line => line.trim().split("|"))
   return {
-    disks: devices.flatMap(flat).map(({ name, size, type, fstype, mountpoint }) => ({
-      name,
-      size: Number(size),
-      type,
-      ...(mountpoint ? { mountpoint } : {}),
-      ...(fstype ? { filesystem: fstype } : {}),
-    })),
+    disks: parseDisks(sections),
     volumeGroups: columns("vgs").map(([name, size, rest]) => ({
       name: name!,
       size: Number(size),

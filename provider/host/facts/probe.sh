@@ -1,8 +1,8 @@
 # All facts of a host in one round trip: sent on standard input to `sh -s -- MARK DEPTH PACKAGE…`.
 # Prints sections; the line "MARK NAME" opens one, and the newline before it belongs to the mark, so that a
 # file's bytes arrive unchanged. MARK is random: no file can hold it. Nothing here changes the host.
-# Processes are what a probe costs, so the shell reads for itself what is short, one awk reads all that is long, and
-# what is slow (package lists, LVM) is asked only at DEPTH "full".
+# Processes are what a probe costs, and bytes that a shell reads one by one: the shell asks what is there, one awk
+# reads it, and what is slow (package lists, LVM) is asked only at DEPTH "full".
 mark=$1 depth=$2
 shift 2
 export LC_ALL=C PATH="/usr/sbin:/usr/bin:/sbin:/bin:$PATH"
@@ -18,10 +18,6 @@ ask() { # SECTION PROGRAM…
   printf '\n%s %s\n' "$mark" "$1" && shift && "$@" 2>/dev/null
 }
 have() { command -v "$1" >/dev/null 2>&1; }
-value() { # FILE NAME
-  content=
-  [ -r "$1" ] && { read -r content <"$1" || [ -n "$content" ]; } && say "$2=$content"
-}
 # Whose lines are VAR=value with one of these names.
 state() { # SECTION FILE
   [ -r "$2" ] || return
@@ -31,6 +27,9 @@ state() { # SECTION FILE
   done <"$2"
 }
 
+# Small ones, most of them the kernel's, and directories of block devices: noted for awk.
+values=
+devices=
 # Files are noted, and printed at the end. No record is read from an empty one, so its section is all there is of it.
 whole=
 keyless=
@@ -46,8 +45,8 @@ redacted() {
     if [ -s "$one" ]; then keyless=$keyless$one$newline; else section "file $one"; fi
   done
 }
-# Files as they are, the packages, the clock and the processor: what a shell would read byte by byte.
-read_long() { # PACKAGES' FILE, PACKAGE…
+# What is in all these files, and what the kernel says of the processor, the memory, the mounts and the disks.
+read_all() { # PACKAGES' FILE, PACKAGE…
   stanzas=$1
   shift
   wanted=$*
@@ -56,15 +55,57 @@ read_long() { # PACKAGES' FILE, PACKAGE…
   # A record that ends with what no file can hold is a whole file, and one of dpkg's ends with an empty line. Of all
   # packages, what is asked for and what is not whole goes over the wire.
   # shellcheck disable=SC2086
-  awk -v mark="$mark" -v wanted="$wanted" '
+  awk -v mark="$mark" -v wanted="$wanted" -v values="$values" -v devices="$devices" '
+    function section(name) { printf "\n%s %s\n", mark, name }
+    # A file of one line: "" where there is none, as where a device has just gone.
+    function line_of(path, line) {
+      if ((getline line <path) <= 0) line = ""
+      close(path)
+      return line
+    }
+    function say(name, value) { if (value != "") print name "=" value }
+    # A file that is there, be it empty.
+    function tell(path, pattern, line, got) {
+      if ((got = (getline line <path)) < 0) return
+      section("value " path)
+      for (; got > 0; got = (getline line <path)) if (line ~ pattern) print line
+      close(path)
+    }
+    # Those of no size are left out: drives without a medium, loop devices without a file.
+    function device(path, name, number, sectors, line) {
+      if ((sectors = line_of(path "/size")) + 0 == 0) return
+      name = substr(path, length("/sys/class/block/") + 1)
+      number = line_of(path "/dev")
+      say("device", name)
+      say("sectors", sectors)
+      say("number", number)
+      say("partition", line_of(path "/partition"))
+      if (name ~ /^dm-/) {
+        say("mapped", line_of(path "/dm/name"))
+        say("uuid", line_of(path "/dm/uuid"))
+      }
+      if (name ~ /^md/) say("level", line_of(path "/md/level"))
+      path = "/run/udev/data/b" number
+      while ((getline line <path) > 0) if (sub(/^E:ID_FS_TYPE=/, "", line)) say("filesystem", line)
+      close(path)
+    }
     BEGIN {
       srand()
-      printf "\n%s clock\n%d\n\n%s cpu\n", mark, srand(), mark
+      section("clock")
+      print srand()
+      section("cpu")
       while ((getline line <"/proc/cpuinfo") > 0 && line != "") if (line ~ /^(model name|flags)/) print line
-      if ((getline line <"/sys/devices/system/cpu/online") > 0) print "online=" line
+      say("online", line_of("/sys/devices/system/cpu/online"))
+      tell("/proc/meminfo", "^Mem(Total|Available):")
+      tell("/proc/self/mountinfo", " - [^ ]+ /dev/")
+      last = split(values, names, " ")
+      for (at = 1; at <= last; at++) tell(names[at], "")
+      section("devices")
+      last = split(devices, names, " ")
+      for (at = 1; at <= last; at++) device(names[at])
       for (at = split(wanted, names, " "); at > 0; at--) is_wanted[names[at]]
     }
-    FNR == 1 { printf "\n%s %s\n", mark, (kind == "dpkg" ? kind : "file " FILENAME) }
+    FNR == 1 { section(kind == "dpkg" ? kind : "file " FILENAME) }
     kind == "dpkg" {
       name = substr($0, 10, index($0, "\n") - 10)
       if (name in is_wanted || name ~ /^xen-(system-amd64|hypervisor-.*-amd64|utils-.*)$/ ||
@@ -92,13 +133,8 @@ done </proc/$$/status
 say "user=${USER:-$(id -un)}"
 say "uid=$uid"
 if [ "$uid" = 0 ]; then say sudo=yes; elif have sudo && sudo -n true 2>/dev/null; then say sudo=yes; fi
-value /proc/sys/kernel/hostname hostname
-value /etc/machine-id machineid
-value /proc/sys/kernel/random/boot_id bootid
-value /proc/uptime uptime
-value /proc/sys/kernel/osrelease kernel
 # Linux 6.1 and later say it by themselves.
-value /proc/sys/kernel/arch architecture || say "architecture=$(uname -m)"
+[ -r /proc/sys/kernel/arch ] || say "architecture=$(uname -m)"
 [ -d /run/systemd/system ] && say systemd=running
 [ -d /sys/firmware/efi ] && say firmware=uefi
 have nft && say nftables=yes
@@ -112,18 +148,13 @@ say "session=${SSH_CONNECTION:-}"
 
 for one in /etc/os-release /usr/lib/os-release; do [ -r "$one" ] && file "$one" && break; done
 
-section memory
-{ for line in total free available; do read -r line && say "$line"; done; } </proc/meminfo
-section cmdline
-read -r line </proc/cmdline && say "$line"
-
-# --- Xen -------------------------------------------------------------------------------------------------
-[ -r /sys/hypervisor/type ] && read -r line </sys/hypervisor/type && section hypervisor && say "$line"
-if [ -r /proc/xen/capabilities ]; then
-  section xen-capabilities
-  # Empty in a domain other than dom0.
-  read -r line </proc/xen/capabilities && say "$line"
-fi
+# The capabilities are empty in a domain other than dom0.
+for one in /proc/sys/kernel/hostname /etc/machine-id /proc/sys/kernel/random/boot_id /proc/uptime \
+  /proc/sys/kernel/osrelease /proc/sys/kernel/arch /proc/cmdline /proc/swaps \
+  /sys/hypervisor/type /proc/xen/capabilities /sys/class/watchdog/*/identity; do
+  values="$values $one"
+done
+for one in /sys/class/block/*; do devices="$devices $one"; done
 
 # --- packages --------------------------------------------------------------------------------------------
 dpkg=/var/lib/dpkg/status
@@ -214,9 +245,6 @@ if have nmcli && [ -d /run/NetworkManager ]; then
 fi
 
 # --- what plans compare with -----------------------------------------------------------------------------
-for one in /sys/class/watchdog/*/identity; do
-  [ -r "$one" ] && read -r line <"$one" && section "watchdog $one" && say "$line"
-done
 for one in /var/lib/pulumi-xen/guard/*/; do files "${one}state" "${one}log"; done
 for one in /var/lib/pulumi-xen/packages/*.before /var/lib/pulumi-xen/repositories/*/*.deb /var/lib/pulumi-xen/repositories/*/*.rpm; do
   [ -f "$one" ] && section "file $one"
@@ -255,7 +283,6 @@ END
       case $one in lo:* | :*) ;; *) ask "nm-profile ${one%:*}" nm_profile "${one##*:}" ;; esac
     done
   fi
-  have lsblk && ask disks lsblk -J -b -o NAME,SIZE,TYPE,FSTYPE,MOUNTPOINT
   if [ "$depth" = full ] && have vgs; then
     ask vgs vgs --noheadings --units b --nosuffix --separator '|' -o vg_name,vg_size,vg_free
     ask lvs lvs --noheadings --units b --nosuffix --separator '|' -o vg_name,lv_name,lv_size
@@ -266,8 +293,8 @@ END
 said=$said$(programs "$@")$newline
 printf %s "$said"
 if [ "$stanzas" = - ]; then
-  dpkg-query -W -f 'Package: ${Package}\nStatus: ${Status}\nVersion: ${Version}\n\n' 2>/dev/null | read_long - "$@"
+  dpkg-query -W -f 'Package: ${Package}\nStatus: ${Status}\nVersion: ${Version}\n\n' 2>/dev/null | read_all - "$@"
 else
-  read_long "$stanzas" "$@" </dev/null
+  read_all "$stanzas" "$@" </dev/null
 fi
 printf '\n%s end\n' "$mark"

@@ -43,6 +43,11 @@ export function parseFields(text: string, separator: RegExp = /=/): Record<strin
   return fields
 }
 
+/** What a small file holds, most of them the kernel's; undefined where the host has none. */
+export function valueIn(sections: Sections, path: string): string | undefined {
+  return sections.get(`value ${path}`)?.trim()
+}
+
 /** Lines with something on them. */
 export function lines(text: string | undefined): string[] {
   return (text ?? "").split("\n").filter(line => line.trim() !== "")

@@ -1,4 +1,4 @@
-import { lines, parseFields, type Sections } from "./sections.ts"
+import { lines, parseFields, type Sections, valueIn } from "./sections.ts"
 import type { XenFacts } from "./types.ts"
 
 /** Columns of `xl list`: Name, ID, Mem, VCPUs, State, Time(s). A name may hold no blank. */
@@ -6,8 +6,8 @@ const DOMAIN = /^(\S+)\s+(\d+)\s+(\d+)\s+(\d+)\s/
 
 /** A running Xen, or undefined where the kernel runs on bare metal or on someone else's hypervisor. */
 export function parseXen(sections: Sections): XenFacts | undefined {
-  const capabilities = sections.get("xen-capabilities")
-  if (capabilities === undefined || sections.get("hypervisor")?.trim() !== "xen") return undefined
+  const capabilities = valueIn(sections, "/proc/xen/capabilities")
+  if (capabilities === undefined || valueIn(sections, "/sys/hypervisor/type") !== "xen") return undefined
   const info = parseFields(sections.get("xl-info") ?? "", /\s*:\s/)
   const domains = lines(sections.get("xl-list")).flatMap(line => {
     const match = DOMAIN.exec(line)
