@@ -1,5 +1,5 @@
-import { globSync, readFileSync } from "node:fs"
-import { isAbsolute } from "node:path"
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
 
 /** Keywords of ssh_config(5) that are about sessions of people: what a distribution's own file consists of. */
 const NOTHING = new Set([
@@ -24,9 +24,33 @@ function isSilent(file: string, depth: number): boolean {
     const name = keyword.toLowerCase()
     if (name === "" || NOTHING.has(name)) return true
     if (name === "host") return rest === "*"
-    const isPlainInclude = name === "include" && isAbsolute(rest) && !/[\s"'\\]/.test(rest)
-    return isPlainInclude && areSilent(globSync(rest), depth + 1)
+    const included = name === "include" ? filesOf(rest) : undefined
+    return included !== undefined && areSilent(included, depth + 1)
   })
+}
+
+/**
+ * The files of an absolute path, or of one with a star in its last part, which is all that distributions include; of
+ * anything else undefined. Node's own glob takes longer than all the rest of this file.
+ */
+function filesOf(pattern: string): string[] | undefined {
+  const [, directory, before, star, after] = /^(\/(?:[\w.-]+\/)*)([\w.-]*)(\*?)([\w.-]*)$/.exec(pattern) ?? []
+  if (directory === undefined) return undefined
+  if (star === "") return [pattern]
+  return namesIn(directory)
+    .filter(name => name.length >= before!.length + after!.length)
+    .filter(name => name.startsWith(before!) && name.endsWith(after!))
+    .filter(name => before !== "" || !name.startsWith("."))
+    .map(name => join(directory, name))
+}
+
+/** As for glob(3), a directory that cannot be read holds nothing. */
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+  } catch {
+    return []
+  }
 }
 
 /** A file that is not there is empty; one that cannot be read is for `ssh` to complain about. */

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import test from "ava"
@@ -33,9 +33,19 @@ const CASES: [what: string, text: string, silent: boolean][] = [
   ["two files in one Include", `Include ${directory}/none ${other}\n`, false],
   ["an Include relative to nobody knows what", "Include config.d/*\n", false],
   ["a keyword of tomorrow", "Teleport yes\n", false],
+  ["an Include of a folder, where one file says something", `Include ${directory}/loud.d/*.conf\n`, false],
+  ["an Include of a folder, without what ssh would not read", `Include ${directory}/mute.d/*.conf\n`, true],
+  ["an Include of a folder that is not there", `Include ${directory}/none.d/*\n`, true],
+  ["an Include of several folders", `Include ${directory}/*.d/a.conf\n`, false],
   ["a file that includes itself", `Include ${directory}/itself\n`, false],
 ]
 write("itself", `Include ${directory}/itself\n`)
+for (const folder of ["loud.d", "mute.d"]) {
+  mkdirSync(join(directory, folder))
+  write(`${folder}/a.conf`, "HashKnownHosts yes\n")
+  for (const name of ["b.config", ".hidden.conf", "conf"]) write(`${folder}/${name}`, "Port 2222\n")
+}
+write("loud.d/10-port.conf", "Port 2222\n")
 
 for (const [what, text, silent] of CASES) {
   test(`a configuration that says nothing of any host need not be asked for: ${what}`, t => {
