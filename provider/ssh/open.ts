@@ -6,6 +6,7 @@ import { dial, timedOut } from "./dial.ts"
 import { AbortedError, ConnectError } from "./errors.ts"
 import { askCertificate } from "./hostKey/askCertificate.ts"
 import { HostKeyVerifier } from "./hostKey/hostKey.ts"
+import { askNoProofs } from "./hostKey/noProofs.ts"
 import { KEEPALIVE_INTERVAL, Link } from "./link.ts"
 import type { Route } from "./route.ts"
 import { sealFrugally } from "./sealer.ts"
@@ -80,7 +81,10 @@ async function handshake(
   const client = ssh.connection
   // node-ssh stops listening once it is ready, and an error between two listeners would end the process.
   client?.on("error", () => {})
-  if (client) sealFrugally(client)
+  if (client) {
+    sealFrugally(client)
+    askNoProofs(client)
+  }
   client?.once("handshake", () => {
     try {
       verifier.settle()
