@@ -56,7 +56,8 @@ async function manyHosts(loopback: LoopbackHosts): Promise<Row[]> {
   const tools = await otherTools(loopback, wanted)
   const [stack, empty] = [await PulumiStack.create("packages"), await PulumiStack.create("packages")]
   try {
-    const quiet = ["--yes", "--skip-preview", "--parallel", "20"]
+    // pyinfra asks all hosts at the same time by itself; Pulumi is told to.
+    const quiet = ["--yes", "--skip-preview", "--parallel", String(count)]
     for (const [each, hosts] of [[empty, []] as const, [stack, loopback.hosts] as const]) {
       await each.configure({ hosts, packages: [wanted] })
       await each.succeed(["up", ...quiet])
