@@ -22,7 +22,16 @@ export function pulumiEnvironment(): NodeJS.ProcessEnv {
   }
 }
 
-export const localEnvironment = { PULUMI_BACKEND_URL: `file://${localState}`, PULUMI_CONFIG_PASSPHRASE: "" }
+export const localEnvironment = { PULUMI_BACKEND_URL: fileBackend(localState), PULUMI_CONFIG_PASSPHRASE: "" }
+
+/**
+ * The address of a state in a directory. Pulumi replaces the state at one stroke, but writes a file of its attributes
+ * in place, and reads no state whose attributes are empty: a pulumi that is killed at that moment would leave one
+ * ("failed to load checkpoint: EOF"). Nobody needs the attributes, and so none are written.
+ */
+export function fileBackend(directory: string): string {
+  return `file://${directory}?metadata=skip`
+}
 
 /** Pulumi has failed; its own words say why. */
 export class PulumiError extends Error {

@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process"
-import { copyFile, cp, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises"
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { basename, join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { fileBackend } from "../../scripts/stack/pulumi.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 
@@ -29,7 +30,7 @@ export class PulumiStack {
     this.#projectName = basename(project)
     this.environment = {
       ...process.env,
-      PULUMI_BACKEND_URL: `file://${join(directory, "state")}`,
+      PULUMI_BACKEND_URL: fileBackend(join(directory, "state")),
       PULUMI_CONFIG_PASSPHRASE: "a passphrase of the tests",
       PULUMI_SKIP_UPDATE_CHECK: "1",
       PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "1",
@@ -74,13 +75,6 @@ export class PulumiStack {
     const find = (name: string): string => new RegExp(`"?${name}"?: "?([^"\\n]+)"?`).exec(file)![1]!
     this.#encryption = { encryptionsalt: find("encryptionsalt") }
     this.#config[`${this.#projectName}:${key}`] = { secure: find("secure") }
-  }
-
-  /** Pulumi writes its state in place: one that was killed meanwhile leaves an empty file, and the state before beside it. */
-  async mendState(): Promise<void> {
-    const file = join(this.directory, "state/.pulumi/stacks", this.#projectName, `${this.#name}.json`)
-    const { size } = await stat(file)
-    if (size === 0) await copyFile(`${file}.bak`, file)
   }
 
   async succeed(args: readonly string[], stdin = ""): Promise<Outcome> {

@@ -45,3 +45,24 @@ test("a stack whose pulumi was killed can be updated again", async t => {
   await releaseDeadLocks(join(stack.directory, "state"))
   await stack.succeed(up)
 })
+
+test("a state in a directory is replaced at one stroke: no file of it is one that a killed pulumi may leave empty", async t => {
+  const stack = await PulumiStack.create("unikernels")
+  t.teardown(() => stack.remove())
+  await stack.configure({ wanted: { hosts: {}, unikernels: {} } })
+  const up = ["up", "--yes", "--skip-preview"]
+  await stack.succeed(up)
+  const state = join(stack.directory, "state")
+  const attributes = async () =>
+    (await readdir(state, { recursive: true })).filter(name => name.endsWith(".attrs"))
+  t.deepEqual(await attributes(), [])
+
+  // Pulumi by itself writes them in place, and once they are empty reads no state.
+  const { PULUMI_BACKEND_URL: url } = stack.environment
+  stack.environment.PULUMI_BACKEND_URL = url!.replace(/\?.*/, "")
+  await stack.succeed(up)
+  const written = await attributes()
+  t.true(written.includes(".pulumi/stacks/unikernels/test.json.attrs"))
+  await writeFile(join(state, ".pulumi/stacks/unikernels/test.json.attrs"), "")
+  t.regex((await stack.run(up)).stderr, /failed to load checkpoint: EOF/)
+})

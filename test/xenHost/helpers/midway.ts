@@ -44,11 +44,8 @@ export async function upUntil(stack: PulumiStack, pattern: RegExp): Promise<Midw
     if (!provider) throw new Error(`no provider runs:\n${said}`)
     return { provider, others: all.filter(one => one !== provider) }
   }
-  // Whoever was killed has left the lock of the state behind, and perhaps half a state; a person would do the same.
-  const unlock = async () => {
-    await stack.mendState()
-    await stack.succeed(["cancel", "--yes"])
-  }
+  // Whoever was killed has left the lock of the state behind; a person would do the same.
+  const unlock = () => stack.succeed(["cancel", "--yes"])
   return {
     said,
     ended,
