@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import { matchPattern } from "./hostKey/patterns.ts"
 
 /** Keywords of ssh_config(5) that are about sessions of people: what a distribution's own file consists of. */
 const NOTHING = new Set([
@@ -34,13 +35,11 @@ function isSilent(file: string, depth: number): boolean {
  * anything else undefined. Node's own glob takes longer than all the rest of this file.
  */
 function filesOf(pattern: string): string[] | undefined {
-  const [, directory, before, star, after] = /^(\/(?:[\w.-]+\/)*)([\w.-]*)(\*?)([\w.-]*)$/.exec(pattern) ?? []
-  if (directory === undefined) return undefined
-  if (star === "") return [pattern]
+  const [, directory, last] = /^(\/(?:[\w.-]+\/)*)([\w.-]*\*?[\w.-]*)$/.exec(pattern) ?? []
+  if (directory === undefined || last === undefined) return undefined
+  if (!last.includes("*")) return [pattern]
   return namesIn(directory)
-    .filter(name => name.length >= before!.length + after!.length)
-    .filter(name => name.startsWith(before!) && name.endsWith(after!))
-    .filter(name => before !== "" || !name.startsWith("."))
+    .filter(name => matchPattern(last, name) && (!last.startsWith("*") || !name.startsWith(".")))
     .map(name => join(directory, name))
 }
 

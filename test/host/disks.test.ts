@@ -36,7 +36,8 @@ const cases: readonly Case[] = [
     disks: [{ name: "vda", size: 1024, type: "disk", mountpoint: "/", filesystem: "xfs" }],
   },
   {
-    title: "a logical volume by the mapper's name, without the first four bytes of anything",
+    title:
+      "what the device mapper makes, by its name there: a logical volume, a crypt, a multipath's partition",
     devices:
       "device=dm-0\nsectors=2\nnumber=253:0\nmapped=guests-my--data\nuuid=LVM-a1\nfilesystem=ext4\ndevice=dm-1\nsectors=2\nnumber=253:1\nmapped=luks-2\nuuid=CRYPT-LUKS2-b2\ndevice=dm-2\nsectors=2\nnumber=253:2\nmapped=wwn1-part1\nuuid=part1-mpath-c3\ndevice=dm-3\nsectors=2\nnumber=253:3\nmapped=plain",
     mounts: "40 22 253:0 / /srv/my\\040data rw - ext4 /dev/mapper/guests-my--data rw",

@@ -74,11 +74,8 @@ function usesOf(sections: Sections): Map<string, Use> {
     return { keys: [number, unescaped(source)], root, mountpoint: unescaped(mountpoint), filesystem }
   })
   // A directory of a file system may be mounted, too; that is not where the file system is.
-  for (const { keys, mountpoint, filesystem } of [
-    ...mounts.filter(({ root }) => root === "/"),
-    ...mounts.filter(({ root }) => root !== "/"),
-  ])
-    put(keys, { mountpoint, filesystem })
+  mounts.sort((one, other) => Number(other.root === "/") - Number(one.root === "/"))
+  for (const { keys, mountpoint, filesystem } of mounts) put(keys, { mountpoint, filesystem })
   for (const line of lines(valueIn(sections, "/proc/swaps")).slice(1))
     put([unescaped(line.split(/\s+/)[0]!)], { mountpoint: "[SWAP]", filesystem: "swap" })
   return uses

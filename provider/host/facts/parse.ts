@@ -19,11 +19,11 @@ import { parseXen } from "./xen.ts"
 export function parseFacts(host: string, mark: string, output: string): HostFacts {
   const sections = parseSections(host, mark, output)
   const identity = parseFields(sections.get("identity") ?? "")
-  const bootId = valueIn(sections, "/proc/sys/kernel/random/boot_id") ?? ""
   const release = parseOsRelease(sections)
   const family = familyOf(release.ID ?? "", release.ID_LIKE ?? "")
   const memory = parseFields(valueIn(sections, "/proc/meminfo") ?? "", /:/)
   const xen = parseXen(sections)
+  const boot = parseBoot(sections, identity)
   return {
     user: { name: identity.user ?? "", root: identity.uid === "0", sudo: identity.sudo === "yes" },
     hostname: valueIn(sections, "/proc/sys/kernel/hostname") ?? "",
@@ -41,7 +41,7 @@ export function parseFacts(host: string, mark: string, output: string): HostFact
     ...(xen === undefined ? {} : { xen }),
     cpu: parseCpu(sections),
     memory: { total: mebibytes(memory.MemTotal), available: mebibytes(memory.MemAvailable) },
-    boot: parseBoot(sections, identity, bootId),
+    boot,
     network: parseNetwork(sections),
     storage: parseStorage(sections),
     nftables: identity.nftables === "yes",
@@ -49,7 +49,7 @@ export function parseFacts(host: string, mark: string, output: string): HostFact
       device: `/dev/${path.replace("/identity", "")}`,
       identity: text.trim(),
     })),
-    guards: parseGuards(sections, bootId),
+    guards: parseGuards(sections, boot.bootId),
     files: Object.fromEntries(named(sections, "file ")),
     units: parseUnits(sections.get("units")),
   }
@@ -87,11 +87,7 @@ function countOf(list = ""): number {
     .reduce((sum, [first = 0, last = first]) => sum + last - first + 1, 0)
 }
 
-function parseBoot(
-  sections: Sections,
-  identity: Readonly<Record<string, string>>,
-  bootId: string,
-): BootFacts {
+function parseBoot(sections: Sections, identity: Readonly<Record<string, string>>): BootFacts {
   const grub = parseGrub(sections)
   return {
     firmware: identity.firmware === "uefi" ? "uefi" : "bios",
@@ -100,7 +96,7 @@ function parseBoot(
     bootFree: space(sections).boot.free,
     commandLine: valueIn(sections, "/proc/cmdline") ?? "",
     init: identity.systemd === "running" ? "systemd" : "other",
-    bootId,
+    bootId: valueIn(sections, "/proc/sys/kernel/random/boot_id") ?? "",
     uptime: Number.parseFloat(valueIn(sections, "/proc/uptime") ?? "0"),
   }
 }

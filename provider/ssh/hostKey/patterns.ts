@@ -13,8 +13,8 @@ export function matchPatterns(list: string, name: string): boolean {
   return matched
 }
 
-/** Linear in time whatever the pattern: on a mismatch only the last `*` is tried again, one character on. */
-function matchPattern(pattern: string, name: string): boolean {
+/** One pattern with `*` and `?`, as it stands. Linear in time whatever the pattern: on a mismatch only the last `*` is tried again, one character on. */
+export function matchPattern(pattern: string, name: string): boolean {
   let p = 0
   let n = 0
   let star = -1
