@@ -24,6 +24,7 @@ export class Link {
   /** Fulfilled with the reason when the connection has ended. */
   readonly ended: Promise<string>
   readonly #client: Client
+  readonly #stream: Duplex
   readonly #slots = new Slots(SESSIONS)
   readonly #spare = new Slots(SPARE_SESSIONS)
 
@@ -31,6 +32,7 @@ export class Link {
   constructor(name: string, client: Client, stream: Duplex) {
     this.name = name
     this.#client = client
+    this.#stream = stream
     this.ended = this.#watch(stream)
   }
 
@@ -77,13 +79,16 @@ export class Link {
     return new ConnectionLostError(this.name, doing, this.lost ?? "it was closed", started)
   }
 
+  /** Says goodbye. How the host ends its session is not waited for: a hundred hosts' ends take their time. */
   async close(): Promise<void> {
     if (this.lost !== undefined) return
     this.lost = "it was closed"
+    const said = new Promise(resolve => this.#stream.once("finish", resolve))
     this.#client.end()
     const timer = setTimeout(() => this.#client.destroy(), 1000)
-    await this.ended
-    clearTimeout(timer)
+    void this.ended.then(() => clearTimeout(timer))
+    await Promise.race([said, this.ended])
+    timer.unref()
   }
 
   /**
