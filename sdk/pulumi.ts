@@ -3,8 +3,6 @@
  * resolver of dependencies, for functions that become resources and for the automation API: of a run of a program
  * that would be a third. Whoever needs more imports the root as well; what is here is the same as there.
  */
-import { rememberStackTraces } from "./stackTraces.ts"
-
 export * as asset from "@pulumi/pulumi/asset/asset.js"
 export { Config } from "@pulumi/pulumi/config.js"
 export type { InvokeOptions, InvokeOutputOptions } from "@pulumi/pulumi/invoke.js"
@@ -30,5 +28,3 @@ export {
   type ResourceOptions,
 } from "@pulumi/pulumi/resource.js"
 export * as runtime from "@pulumi/pulumi/runtime/invoke.js"
-
-rememberStackTraces()
