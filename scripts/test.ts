@@ -7,7 +7,7 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { join } from "node:path"
 import { later, minutesOfFirst } from "./test/machines.ts"
-import { redOf } from "./test/red.ts"
+import { failedIn, redOf } from "./test/red.ts"
 
 const began = Date.now()
 const passed = (): number => (Date.now() - began) / 60_000
@@ -46,6 +46,9 @@ async function ava(
   const timer = setTimeout(
     () => {
       overdue = true
+      // From now on tests fail because they are ended.
+      const failed = failedIn(output)
+      if (failed !== "") red.push(`${failed}\n(ended by the limit before it told why)`)
       if (run.pid) process.kill(-run.pid, "SIGTERM")
     },
     Math.min(2 ** 31 - 1, (until - passed()) * 60_000),

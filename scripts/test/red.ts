@@ -20,3 +20,9 @@ export function redOf(output: string): string {
     .join("\n")
     .trim()
 }
+
+/** The results that are not green in what ava has printed until now, a line each: it tells why only in its summary. */
+export function failedIn(output: string): string {
+  const lines = output.split("\n").filter(line => /^ {2}✘/.test(stripVTControlCharacters(line)))
+  return lines.join("\n")
+}

@@ -1,5 +1,5 @@
 import test from "ava"
-import { redOf } from "../../scripts/test/red.ts"
+import { failedIn, redOf } from "../../scripts/test/red.ts"
 
 const results = "  ✔ one\n  ✘ [fail]: two\n    ℹ a log\n  ✔ three\n"
 const summary = "two\n\n  Difference (- actual, + expected):\n\n  - 1\n  + 2\n\n  ─\n\n  1 test failed"
@@ -17,3 +17,9 @@ const cases: [sentence: string, output: string, told: string][] = [
   ["a run that said nothing has nothing to tell", "", ""],
 ]
 for (const [sentence, output, told] of cases) test(sentence, t => t.is(redOf(output), told))
+
+test("a run that is ended before its summary has failed where one of its results is not green", t => {
+  t.is(failedIn(results), "  ✘ [fail]: two")
+  t.is(failedIn(results.replace("✘", "\u001b[31m✘\u001b[39m")), "  \u001b[31m✘\u001b[39m [fail]: two")
+  t.is(failedIn("  ✔ one\n    ✘ a log\n"), "")
+})
