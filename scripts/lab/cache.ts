@@ -53,7 +53,9 @@ async function sweepKilledBuilds(name: string): Promise<void> {
   const leftover = new RegExp(`^${name}-[0-9a-f]{16}\\.building$`)
   const names = await readdir(imagesDirectory()).catch(() => [])
   for (const found of names.filter(name => leftover.test(name))) {
-    await rm(join(imagesDirectory(), found), { recursive: true, force: true })
+    // What a program of the killed one had begun may go on for a moment, and write into what is swept.
+    const patience = { maxRetries: 10, retryDelay: 200 }
+    await rm(join(imagesDirectory(), found), { recursive: true, force: true, ...patience })
   }
 }
 

@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises"
 import { join } from "node:path"
 import { type Flavour, treeDirectory } from "./flavours.ts"
 import { servePackages } from "./packages.ts"
-import { run, shellWord } from "./run.ts"
+import { alone, run, shellWord } from "./run.ts"
 
 /**
  * Makes the flavour's root file system in `work` and returns its tar file. As root or, through user name
@@ -14,7 +14,7 @@ export async function buildRootfs(flavour: Flavour, keys: string, work: string):
   const tar = join(work, "rootfs.tar")
   await run(
     "make the Debian root file system",
-    [
+    alone([
       ...[
         "mmdebstrap",
         "--variant=minbase",
@@ -30,7 +30,7 @@ export async function buildRootfs(flavour: Flavour, keys: string, work: string):
       `deb ${server.url}/debian bookworm main`,
       `deb ${server.url}/debian bookworm-updates main`,
       `deb ${server.url}/debian-security bookworm-security main`,
-    ],
+    ]),
     // Root's half-made tree is swept away with `work`. Others' is made by a mapped user, who may not enter here.
     process.getuid?.() === 0 ? { env: { TMPDIR: work } } : {},
   )

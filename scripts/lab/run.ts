@@ -35,6 +35,15 @@ export const tied = (command: Command): string[] => ["setpriv", "--pdeathsig", "
 export const asOwner = (command: Command): string[] =>
   process.getuid?.() === 0 ? [...command] : ["fakeroot", "--", ...command]
 
+/**
+ * For root, the command in name spaces of its own, where all that it starts and mounts ends with it. mmdebstrap, killed
+ * without them, leaves /proc and /sys in a half-made tree, which nobody can sweep away. Others' mmdebstrap makes some.
+ */
+export const alone = (command: Command): string[] =>
+  process.getuid?.() === 0
+    ? ["unshare", "--mount", "--mount-proc", "--pid", "--fork", "--kill-child", "--", ...command]
+    : [...command]
+
 /** One word for the shells that QEMU and mmdebstrap start: in single quotes, as POSIX has them. */
 export const shellWord = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
 

@@ -73,30 +73,51 @@ test("a build that fails leaves nothing and can be repeated", async t => {
   t.deepEqual(await readdir(directory), ["whole"])
 })
 
-test("what a build killed with kill -9 left is never used and is swept away by the next", async t => {
-  const program = `
-    import { writeFile } from "node:fs/promises"
-    import { cached } from ${JSON.stringify(join(scripts, "lab/cache.ts"))}
-    await cached({ name: "killed", inputs: [], room: 0, async build(work) {
-      await writeFile(work + "/half", "")
-      console.log("building")
-      await new Promise(() => setInterval(() => {}, 1000))
-    }}, () => {})
-  `
-  const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
-    stdio: ["ignore", "pipe", "inherit"],
+const killed: readonly { what: string; build: string }[] = [
+  { what: "a build", build: `await new Promise(() => setInterval(() => {}, 1000))` },
+  {
+    what: "a build whose program still writes",
+    build: `await run("write", ["sh", "-c", \`mkdir "$0/many"
+      (for n in $(seq 20000); do echo >"$0/many/$n" || exit; done); wait\`, work])`,
+  },
+  {
+    what: "a build that has mounted something",
+    build: `await run("mount", alone(["sh", "-c", \`mkdir "$0/proc" && mount -t proc proc "$0/proc"
+      sleep 1000\`, work]))`,
+  },
+]
+
+for (const [index, { what, build }] of killed.entries())
+  test(`what ${what} left when it was killed with kill -9 is never used and is swept away by the next`, async t => {
+    const name = `killed${index}`
+    const program = `
+      import { writeFile } from "node:fs/promises"
+      import { cached } from ${JSON.stringify(join(scripts, "lab/cache.ts"))}
+      import { alone, run } from ${JSON.stringify(join(scripts, "lab/run.ts"))}
+      await cached({ name: "${name}", inputs: [], room: 0, async build(work) {
+        await writeFile(work + "/half", "")
+        setTimeout(() => console.log("building"), 300)
+        ${build}
+      }}, () => {})
+    `
+    const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
+      stdio: ["ignore", "pipe", "inherit"],
+    })
+    await once(child.stdout, "data")
+    child.kill("SIGKILL")
+    await once(child, "exit")
+    const building = async () =>
+      (await readdir(imagesDirectory())).filter(
+        found => found.startsWith(name) && found.endsWith(".building"),
+      )
+    t.is((await building()).length, 1)
+    const directory = await cached(
+      recipe(name, work => writeFile(join(work, "whole"), ""), ["newer"]),
+      () => {},
+    )
+    t.deepEqual(await readdir(directory), ["whole"])
+    t.deepEqual(await building(), [])
   })
-  await once(child.stdout, "data")
-  child.kill("SIGKILL")
-  await once(child, "exit")
-  t.is((await readdir(imagesDirectory())).filter(name => /^killed-.*building$/.test(name)).length, 1)
-  const directory = await cached(
-    recipe("killed", work => writeFile(join(work, "whole"), ""), ["newer"]),
-    () => {},
-  )
-  t.deepEqual(await readdir(directory), ["whole"])
-  t.is((await readdir(imagesDirectory())).filter(name => /^killed-.*building$/.test(name)).length, 0)
-})
 
 test("a build that needs more room than there is says so before it begins", async t => {
   let began = false
