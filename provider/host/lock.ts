@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Connection } from "../ssh/index.ts"
+import { RefusedError, refusal } from "./refusal.ts"
 
 /** One lock a host: whoever changes it holds this (flock(1)), whichever program or person that is. */
 export const LOCK_PATH = "/var/lib/pulumi-xen/lock"
@@ -40,7 +41,10 @@ export class HostLockedError extends Error {
  * ended, and the lock goes with the shell. The file says who holds it, for those who wait.
  */
 const HOLD = `
-  mkdir -p "$(dirname "$1")" && exec 9>>"$1" || exit 2
+  directory=$(dirname "$1")
+  mkdir -p "$directory" 2>/dev/null
+  [ -w "$directory" ] || [ "$(id -u)" = 0 ] || { id -un; exit 77; }
+  mkdir -p "$directory" && exec 9>>"$1" || exit 2
   flock -n 9 || { cat "$1"; exit 75; }
   printf '%s\\n' "$2" >"$1"
   echo held
@@ -48,8 +52,14 @@ const HOLD = `
 
 /** EX_TEMPFAIL of sysexits.h: somebody else holds it. */
 const HELD_BY_ANOTHER = 75
+/** EX_NOPERM of sysexits.h. */
+const NOT_ROOT = 77
 
-/** Runs `work` while holding the host's lock; waits for who holds it, and says who that is. */
+/**
+ * Runs `work` while holding the host's lock; waits for who holds it, and says who that is.
+ *
+ * @throws {@link RefusedError} for who is not root on the host, {@link HostLockedError}
+ */
 export async function withHostLock<Result>(
   connection: Connection,
   options: LockOptions,
@@ -87,7 +97,7 @@ async function tryHold(
   const both = signal ? AbortSignal.any([signal, ending.signal]) : ending.signal
   const { promise: held, resolve } = Promise.withResolvers<true>()
   const ended = connection.run(["sh", "-c", HOLD, "sh", path, holder], {
-    expect: [0, HELD_BY_ANOTHER],
+    expect: [0, HELD_BY_ANOTHER, NOT_ROOT],
     keep: "tail",
     signal: both,
     onLine: line => {
@@ -98,6 +108,12 @@ async function tryHold(
   // own failure, and must not be an unhandled one here.
   ended.catch(() => {})
   const first = await Promise.race([held, ended])
+  if (first !== true && first.exit === NOT_ROOT) {
+    const problem = `${first.stdout.trim()} is not root here, and only root changes a host.`
+    throw new RefusedError(connection.name, [
+      refusal("root", problem, "Connect as root, or as a user who may run sudo, with the connection's sudo."),
+    ])
+  }
   if (first !== true) return { held: false, by: first.stdout.trim() || "a run that did not say who it is" }
   return {
     held: true,
