@@ -121,17 +121,26 @@ function describe(
  * afterwards: on its new setting, or on the old one.
  */
 export function bridge(hosts: Hosts) {
-  async function ensure(from: Inputs, context: Context<Outputs>, adopting: boolean): Promise<Outputs> {
+  async function ensure(
+    from: Inputs,
+    context: Context<Outputs>,
+    before: { adopting: boolean; guard?: Outputs["guard"] | undefined },
+  ): Promise<Outputs> {
     const host = await hosts.connect(from.connection, context)
     const wanted = wantedOf(from)
     const guard = wanted.uplink === undefined ? ("none" as const) : ("confirmed" as const)
-    const change = making(wanted, context.urn, adopting)
-    const begin = (facts: HostFacts) =>
-      context.exists(
-        wanted.name,
-        describe(facts, wanted, wanted.uplink === undefined ? "none" : "reverted", []),
-      )
-    const facts = await changeHost(host, { ...change, begin }, context)
+    const change = making(wanted, context.urn, before.adopting)
+    const exists = (facts: HostFacts, how: Outputs["guard"]) =>
+      context.exists(wanted.name, describe(facts, wanted, how, []))
+    const facts = await changeHost(
+      host,
+      {
+        ...change,
+        begin: seen => exists(seen, before.guard ?? "none"),
+        reverted: seen => exists(seen, "reverted"),
+      },
+      context,
+    )
     return describe(facts, wanted, guard, [])
   }
 
@@ -180,17 +189,18 @@ export function bridge(hosts: Hosts) {
     },
 
     async create(from, context) {
-      return { id: from.name, outputs: await ensure(from, context, true) }
+      return { id: from.name, outputs: await ensure(from, context, { adopting: true }) }
     },
 
-    update: (_id, _state, from, context) => ensure(from, context, false),
+    update: (_id, state, from, context) =>
+      ensure(from, context, { adopting: false, guard: state.outputs.guard }),
 
     async read(id, state, context) {
       const host = await hosts.connect(state.inputs.connection, context)
       const wanted = wantedOf(state.inputs)
-      const { facts, drift } = await lookForDrift(host, making(wanted, context.urn, false), context)
+      const { facts, drift, reverted } = await lookForDrift(host, making(wanted, context.urn, false), context)
       if (bridgeRecord(facts, id) === undefined) return undefined
-      const guard = state.outputs.guard ?? "none"
+      const guard = reverted ? "reverted" : (state.outputs.guard ?? "none")
       return { inputs: state.inputs, outputs: describe(facts, wanted, guard, drift) }
     },
 

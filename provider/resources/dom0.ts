@@ -140,21 +140,21 @@ export function dom0(hosts: Hosts) {
     const wanted = wantedOf(from)
     let guard = before.guard ?? "none"
     const change = making(wanted, context.urn, before.adopting)
+    const exists = (seen: HostFacts, how: Outputs["guard"]) =>
+      context.exists(seen.machineId, describe(seen, wanted, how, []))
     const facts = await changeHost(
       host,
       {
         ...change,
         refusals: seen => [...refuseAnother(seen, before.machineId), ...change.refusals(seen)],
         begin: seen => {
+          exists(seen, guard)
           if (restartNeeded(seen, wanted)) {
             guard = "confirmed"
             warnOfDomains(seen, context)
           }
-          context.exists(
-            seen.machineId,
-            describe(seen, wanted, guard === "confirmed" ? "reverted" : guard, []),
-          )
         },
+        reverted: seen => exists(seen, "reverted"),
       },
       context,
     )
@@ -197,10 +197,10 @@ export function dom0(hosts: Hosts) {
     async read(id, state, context) {
       const host = await hosts.connect(state.inputs.connection, context)
       const wanted = wantedOf(state.inputs)
-      const { facts, drift } = await lookForDrift(host, making(wanted, context.urn, false), context)
+      const { facts, drift, reverted } = await lookForDrift(host, making(wanted, context.urn, false), context)
       if (facts.machineId !== id || (facts.xen === undefined && dom0Record(facts) === undefined))
         return undefined
-      const guard = state.outputs.guard ?? "none"
+      const guard = reverted ? "reverted" : (state.outputs.guard ?? "none")
       return { inputs: state.inputs, outputs: describe(facts, wanted, guard, drift) }
     },
 

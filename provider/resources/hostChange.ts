@@ -1,10 +1,10 @@
 import { hostname } from "node:os"
 import { setTimeout as sleep } from "node:timers/promises"
-import { apply } from "../host/apply.ts"
+import { apply, StepError } from "../host/apply.ts"
 import { refuseHost } from "../host/boot/refusals.ts"
 import { type ProbeOptions, readFacts } from "../host/facts/probe.ts"
 import type { GuardFacts } from "../host/facts/types.ts"
-import { isRunning } from "../host/guard/guard.ts"
+import { GuardRevertedError, isRunning } from "../host/guard/guard.ts"
 import { isAnotherHost, RESTART_TIME } from "../host/guard/guarded.ts"
 import { type HostFacts, type Plan, type Refusal, refuse } from "../host/index.ts"
 import { withHostLock } from "../host/lock.ts"
@@ -26,6 +26,8 @@ export interface HostChange {
   missing(facts: HostFacts, before: HostFacts): readonly string[]
   /** Called when the first step is about to be taken: from here on something may exist. */
   begin?(facts: HostFacts): void
+  /** Called when the host has taken the change back. */
+  reverted?(facts: HostFacts): void
 }
 
 /** What a further question has told. */
@@ -77,6 +79,8 @@ async function changeFrom(
   const inquiry = await change.inquire?.(host, before, context)
   refuse(host.name, inquiry?.refusals ?? [])
   const plan = change.plan(inquiry?.facts ?? before)
+  const earlier = takenBack(before, plan)
+  if (earlier) context.log("warning", tale(earlier))
   change.begin?.(before)
   const prove = async (connection: Connection): Promise<HostFacts> => {
     const facts = await look(connection)
@@ -92,6 +96,9 @@ async function changeFrom(
       signal: context.signal,
       onStatus: statusLine(context),
     })
+  } catch (error) {
+    if (error instanceof StepError && error.cause instanceof GuardRevertedError) change.reverted?.(before)
+    throw error
   } finally {
     await own.close()
   }
@@ -158,6 +165,21 @@ function statusLine(context: Context): (text: string) => void {
     context.progress(text)
   }
 }
+
+/**
+ * The guard that has taken a change of the plan back in an earlier run, which may have been killed before it could tell. It
+ * is on record until the next change of its kind.
+ */
+export function takenBack(facts: HostFacts, plan: Plan): GuardFacts | undefined {
+  return facts.guards.find(
+    ({ name, title, state }) =>
+      state === "reverted" && plan.some(step => step.guard?.name === name && step.title === title),
+  )
+}
+
+/** What it did, in a sentence. */
+export const tale = ({ title, log }: GuardFacts): string =>
+  `The host has taken an earlier try back ("${title}"). What its guard did: ${log.join("; ")}`
 
 /** What the guards did meanwhile, for the user. */
 function tellGuards(before: HostFacts, after: HostFacts, context: Context): void {

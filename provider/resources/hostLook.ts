@@ -5,15 +5,22 @@ import type { Context } from "../rpc/resource.ts"
 import { SshError } from "../ssh/errors.ts"
 import type { Connection } from "../ssh/index.ts"
 import type { ConnectionInput, Hosts } from "./connection.ts"
-import { type HostChange, refusalsOf } from "./hostChange.ts"
+import { type HostChange, refusalsOf, takenBack, tale } from "./hostChange.ts"
 
-/** How the host differs from what is wanted, in words: the titles of what would be done. */
+/**
+ * How the host differs from what is wanted, in words: the titles of what would be done. `reverted` is whether that was
+ * tried, and the host has taken it back.
+ */
 export async function lookForDrift(host: Connection, change: HostChange, context: Context) {
   const facts = await readFacts(host, { ...change.probe, signal: context.signal })
-  const drift = change.plan(facts).map(({ title }) => title)
-  if (drift.length > 0)
-    context.log("warning", `${host.name} is not as wanted. To be done: ${drift.join("; ")}`)
-  return { facts, drift }
+  const plan = change.plan(facts)
+  const drift = plan.map(({ title }) => title)
+  const earlier = takenBack(facts, plan)
+  if (drift.length > 0) {
+    const todo = `${host.name} is not as wanted. To be done: ${drift.join("; ")}`
+    context.log("warning", earlier ? `${todo}. ${tale(earlier)}` : todo)
+  }
+  return { facts, drift, reverted: earlier !== undefined }
 }
 
 const costs = {

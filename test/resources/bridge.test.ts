@@ -87,12 +87,26 @@ test("a gateway that leads nowhere is taken back by the host; the right one then
   const wrong = want({ addressing: gateway("192.0.2.99") })
   const failed = await failureOf(provider.create(urn, wrong))
   t.regex(failed.says, /The host has taken the change back and is on its old setting/)
-  t.is(failed.saved?.id, "xenbr0")
+  t.like(failed.saved, { id: "xenbr0", outputs: { guard: "reverted" } })
   t.is(await wired.inside("ip -4 route show default; cat /etc/network/interfaces"), before)
 
   const { id, inputs, outputs } = failed.saved!
   const made = await provider.update(urn, { id, inputs, outputs }, want())
   t.like(made.outputs, { name: "xenbr0", port: "eth0", manager: "ifupdown", guard: "confirmed" })
+
+  // The same of a bridge that there is: what was not to be is in the state, and looked for.
+  const { saved } = await failureOf(provider.update(urn, made, wrong))
+  t.like(saved, { outputs: { guard: "reverted" } })
+  const told = provider.engine.lines.length
+  const found = await provider.client.read(urn, id, saved!)
+  t.is(found?.outputs.guard, "reverted")
+  const says = provider.engine.lines.slice(told).map(({ message }) => message)
+  t.regex(
+    says.join("\n"),
+    /not as wanted\. To be done: .*The host has taken an earlier try back \(".*armed.*the old setting is back/s,
+  )
+  const again = await provider.update(urn, { ...found!, id }, want())
+  t.is(again.outputs.guard, "confirmed")
   await provider.client.delete(urn, id, made)
   t.is(await wired.inside("ip -4 route show default; cat /etc/network/interfaces"), before)
 })

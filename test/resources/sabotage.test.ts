@@ -74,6 +74,24 @@ for (const moment of moments) {
   })
 }
 
+test("what the guard of a killed run has taken back, the next run tells", async t => {
+  t.timeout(300_000)
+  const guard = "/var/lib/pulumi-xen/guard/network"
+  const unconfirmed = wired.inside(`timeout 60 sh -c '
+    until grep -qs state=armed ${guard}/state && grep -qs "the change is made" ${guard}/log; do sleep 0.1; done'`)
+  const inputs = await provider.check(urn, bridge())
+  await beginAndKill(client => client.create(urn, inputs), unconfirmed)
+  const told = provider.engine.lines.length
+  const made = await provider.create(urn, bridge())
+  const says = provider.engine.lines.slice(told).map(({ message }) => message)
+  t.regex(
+    says.join("\n"),
+    /^The host has taken an earlier try back \("Make the bridge xenbr0.*the old setting is back$/m,
+  )
+  t.is(made.outputs.guard, "confirmed")
+  await provider.client.delete(urn, made.id, made)
+})
+
 for (const moment of moments.slice(1)) {
   test(`a provider killed ${moment} ms into removing a bridge: the next run removes it`, async t => {
     t.timeout(300_000)
