@@ -48,7 +48,8 @@ export type {
   RepositoryWanted,
 } from "./packages/wanted.ts"
 export { type Refusal, type RefusalCode, RefusedError, refusal, refuse } from "./refusal.ts"
-export { runbook } from "./runbook.ts"
+export { type Chapter, type RunbookOptions, runbook } from "./runbook/runbook.ts"
+export type { Unknown } from "./runbook/shell.ts"
 export type {
   Action,
   GuardHooks,

@@ -56,6 +56,11 @@ export interface GuardHooks {
   readonly window: number
   /** Seconds that the wall clock's deadline lies later: the time that a restart takes. Default 0. */
   readonly grace?: number
+  /**
+   * What a person who does the step by hand looks at before `keep`: each succeeds where the change holds. A program
+   * reads the facts instead. Default: nothing but that the host answers.
+   */
+  readonly proof?: readonly Command[]
   /** Makes a confirmed change lasting, before it counts as confirmed. Default: nothing is needed. */
   readonly keep?: readonly Command[]
   readonly before: readonly Command[]

@@ -2,6 +2,7 @@ import type { HostFacts } from "../facts/types.ts"
 import { readRecord, recordPath, recordText, removeRecord, writeRecord } from "../records.ts"
 import { type Action, type Plan, remove, run, type Step, step, write } from "../step.ts"
 import { type Grub, grubFiles, grubOf, plainEntry, xenEntry } from "./grub.ts"
+import { proofCommands } from "./proof.ts"
 import { MAKE_CONSOLE_FOLDER, RESTART_CONSOLED, serviceFiles } from "./services.ts"
 import { DOM0_RECORD, type Dom0Record, type Dom0Wanted, linuxOptions, xenOptions } from "./wanted.ts"
 
@@ -159,7 +160,7 @@ function menuSteps(
 ): Step[] {
   const reasons = rebootReasons(facts, wanted)
   const writes = files.map(([path, content]) => write(path, content))
-  if (reasons.length > 0) return [trialStep(facts, grub, fallback, writes, reasons, wanted.window)]
+  if (reasons.length > 0) return [trialStep(facts, grub, fallback, writes, reasons, wanted)]
   const notDefault = xenEntry(grub.facts)?.id !== grub.facts.environment.saved_entry
   const menuChanged = files.some(([path]) => path.startsWith("/etc/default/"))
   return [
@@ -186,8 +187,9 @@ function trialStep(
   fallback: string,
   writes: readonly Action[],
   reasons: readonly string[],
-  window = 300,
+  wanted: Dom0Wanted,
 ): Step {
+  const { window = 300 } = wanted
   const former = grub.facts.environment.saved_entry ?? fallback
   const back = [grub.setDefault(former), grub.fallBackTo(grub.facts.environment.fallback), grub.forgetNext]
   const paths = writes.flatMap(action => (action.kind === "write" ? [action.path] : []))
@@ -212,6 +214,7 @@ function trialStep(
       afterBoot: back,
       // The old menu itself, and not another one: to write one takes up to minutes, and can fail.
       written: [grub.facts.config],
+      proof: proofCommands(facts, wanted, grub),
       keep: [grub.makeXenDefault],
       trial: ["sh", "-c", '[ "$(cat /sys/hypervisor/type 2>/dev/null)" = xen ]'],
       restart: facts.xen ? "always" : "after-trial",

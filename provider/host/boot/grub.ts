@@ -24,6 +24,8 @@ export interface Grub {
   readonly bootXenOnce: Command
   readonly makeXenDefault: Command
   readonly forgetNext: Command
+  /** Succeeds when no entry is left to be booted once. */
+  readonly nothingNext: Command
   /**
    * Boots plain Linux when the default cannot be loaded, a module of it missing: without it GRUB waits at its menu for a
    * person. To be run when the menu is written, for GRUB 2.06 knows it by its number there alone. The menu takes all of
@@ -53,6 +55,7 @@ export function grubOf(facts: GrubFacts): Grub {
     bootXenOnce: withXenEntry(`${prefix}-reboot`),
     makeXenDefault: withXenEntry(`${prefix}-set-default`),
     forgetNext: [...environment, "unset", "next_entry"],
+    nothingNext: ["sh", "-c", '! "$@" list | grep "^next_entry=."', "sh", ...environment],
     fallBackToPlain: [
       "sh",
       "-c",
