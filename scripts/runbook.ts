@@ -3,21 +3,22 @@ import { parseArgs } from "node:util"
 import { partsOf, type XenHostArgs } from "../components/xenHost.ts"
 import { labHosts } from "../hosts/lab.ts"
 import { readFacts } from "../provider/host/facts/probe.ts"
-import type { HostFacts, Plan } from "../provider/host/index.ts"
+import type { Chapter, HostFacts } from "../provider/host/index.ts"
 import { runbook } from "../provider/host/runbook/runbook.ts"
 import { planOfBridge } from "../provider/resources/bridge.ts"
 import { type ConnectionInput, Hosts } from "../provider/resources/connection.ts"
 import { planOfDom0 } from "../provider/resources/dom0.ts"
 import { planOfPackages } from "../provider/resources/packages.ts"
-import { bareFacts } from "./runbook/bare.ts"
+import { bareAssumptions, bareFacts, bareUnknowns } from "./runbook/bare.ts"
 import { checked } from "./runbook/checked.ts"
+import { afterPackages } from "./runbook/installed.ts"
+import { isUsage, UsageError } from "./stack/script.ts"
 
 const usage = `Usage: npm run runbook -- HOST [--bare]
 
 Prints, as Markdown, what would be done to a host of the inventory (hosts/, and the labs that are up) to make it a Xen
 host: the very steps that \`pulumi up\` takes. The host is asked for its facts; with --bare it is taken for a machine as it
-was rented, with Debian 12, GRUB and ifupdown. Nothing is changed.
-`
+was rented, with Debian 12, GRUB and ifupdown. Nothing is changed.`
 
 /** Every host of the inventory by name: what the files of hosts/ export, and the labs that are up. */
 async function inventory(): Promise<Record<string, XenHostArgs>> {
@@ -38,7 +39,7 @@ async function factsOf(connection: ConnectionInput, packages: readonly string[])
 }
 
 /** The chapters in the order in which the component makes its parts. */
-async function chapters(args: XenHostArgs, bare: boolean): Promise<{ title: string; plan: Plan }[]> {
+async function chapters(args: XenHostArgs, bare: boolean): Promise<Chapter[]> {
   const parts = partsOf(args)
   const packages = planOfPackages("xen", await checked("Packages", parts.packages))
   const facts = bare
@@ -53,14 +54,16 @@ async function chapters(args: XenHostArgs, bare: boolean): Promise<{ title: stri
       plan: planOfBridge(await checked("Bridge", bridge), facts),
     })),
   )
-  const early = facts.packages.xen.every(({ installed }) => installed === undefined)
+  const early = !bare && facts.packages.xen.every(({ installed }) => installed === undefined)
   const later = " (Xen's own files are not there yet: print this chapter again when the packages are)"
+  const first = packages.plan(facts)
+  const then = bare ? afterPackages(facts, first) : facts
   return [
-    { title: "Packages", plan: packages.plan(facts) },
+    { title: "Packages", plan: first },
     ...bridges,
     {
       title: `Xen and dom0${early ? later : ""}`,
-      plan: planOfDom0(await checked("Dom0", parts.dom0), facts),
+      plan: planOfDom0(await checked("Dom0", parts.dom0), then),
     },
   ]
 }
@@ -70,25 +73,29 @@ async function main(): Promise<number> {
     options: { bare: { type: "boolean", default: false }, help: { type: "boolean", short: "h" } },
     allowPositionals: true,
   })
-  const [name, ...more] = positionals
-  if (values.help || name === undefined || more.length > 0) {
-    process[values.help ? "stdout" : "stderr"].write(usage)
-    return values.help ? 0 : 2
+  if (values.help) {
+    console.log(usage)
+    return 0
   }
+  const [name, more] = positionals
+  if (name === undefined) throw new UsageError("Name a host.")
+  if (more !== undefined) throw new UsageError(`There is no use for ${JSON.stringify(more)}.`)
   const hosts = await inventory()
-  const args = hosts[name]
-  if (args === undefined) {
+  if (!Object.hasOwn(hosts, name)) {
     const known = Object.keys(hosts).join(", ")
-    process.stderr.write(`There is no host ${name} in the inventory. There are: ${known}.\n`)
+    console.error(`There is no host ${name} in the inventory. There are: ${known}.`)
     return 1
   }
-  process.stdout.write(runbook(name, await chapters(args, values.bare)))
+  const args = hosts[name]!
+  const assumed = values.bare ? { unknowns: bareUnknowns(args), assumed: bareAssumptions(args) } : {}
+  process.stdout.write(runbook(name, await chapters(args, values.bare), assumed))
   return 0
 }
 
 try {
   process.exitCode = await main()
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : error}\n`)
-  process.exitCode = 1
+  console.error(error instanceof Error ? error.message : error)
+  if (isUsage(error)) console.error(`\n${usage}`)
+  process.exitCode = isUsage(error) ? 2 : 1
 }

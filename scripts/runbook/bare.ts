@@ -1,14 +1,48 @@
 import type { XenHostArgs } from "../../components/xenHost.ts"
-import type { Address, HostFacts, NetworkFacts } from "../../provider/host/index.ts"
+import type { Address, BootEntry, HostFacts, NetworkFacts, Unknown } from "../../provider/host/index.ts"
+
+const INTERFACES = "/etc/network/interfaces"
+const ROOT = "UUID-OF-ROOT"
+const macOf = (uplink: string) => `MAC-OF-${uplink}`
+
+/** What stands in these facts for what only the machine knows. */
+export function bareUnknowns({ uplink }: XenHostArgs): Unknown[] {
+  return [
+    // As GRUB's own 10_linux and 20_linux_xen make the ids of their entries.
+    { placeholder: ROOT, command: "grub-probe --target=fs_uuid /" },
+    { placeholder: macOf(String(uplink)), command: `cat /sys/class/net/${uplink}/address` },
+  ]
+}
+
+/** What a reader must compare with the machine before anything is done. */
+export function bareAssumptions(args: XenHostArgs): string {
+  const { packages, os, network } = bareFacts(args)
+  return `The machine was not asked. It is taken for ${os.prettyName} as it was rented, with GRUB, ${packages.manager} and ${network.manager}, and
+this \`${INTERFACES}\`:
+
+\`\`\`
+${network.files[INTERFACES]!.trimEnd()}
+\`\`\`
+
+Where yours says more, carry that over into the new files, or let the machine be asked (without \`--bare\`). What a
+later \`pulumi up\` reads, below \`/var/lib/pulumi-xen\`, is to be left out then: it says how the machine was.`
+}
+
+/** Debian's entry of the menu, by the id that GRUB's scripts give it. */
+const entry = (xen: boolean): BootEntry => ({
+  id: `${xen ? "xen-" : ""}gnulinux-simple-${ROOT}`,
+  title: `Debian GNU/Linux${xen ? ", with Xen hypervisor" : ""}`,
+  xen,
+  recovery: false,
+  linux: "/boot/vmlinuz",
+})
 
 /** The few things that a runbook for a machine which nobody has asked must assume. */
 const menu = {
   config: "/boot/grub/grub.cfg",
   directory: "/boot/grub",
   prefix: "grub",
-  entries: [
-    { id: "gnulinux-simple", title: "Debian GNU/Linux", xen: false, recovery: false, linux: "/boot/vmlinuz" },
-  ],
+  entries: [entry(false)],
   clearsNext: true,
   followsSaved: false,
   bls: false,
@@ -72,7 +106,7 @@ function bareNetwork({ uplink, addressing }: XenHostArgs): NetworkFacts {
     links: [
       {
         name,
-        mac: "",
+        mac: macOf(name),
         up: true,
         carrier: true,
         mtu: 1500,
@@ -86,7 +120,7 @@ function bareNetwork({ uplink, addressing }: XenHostArgs): NetworkFacts {
     ),
     dns: { servers: [], search: [] },
     uplink: name,
-    files: { "/etc/network/interfaces": interfaces(name, parts) },
+    files: { [INTERFACES]: interfaces(name, parts) },
     networkdFiles: {},
     dhcpClientIds: {},
     profiles: {},

@@ -14,7 +14,7 @@ export interface Surroundings {
 }
 
 /** Words of the command line that a script cannot take; it answers with its usage. */
-class UsageError extends Error {
+export class UsageError extends Error {
   override readonly name = "UsageError"
 }
 
@@ -78,7 +78,7 @@ function understand<Options extends ParseArgsOptionsConfig>(
   return told as Parsed<Options>
 }
 
-const isUsage = (error: unknown): boolean =>
+export const isUsage = (error: unknown): boolean =>
   error instanceof UsageError ||
   (error instanceof Error && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS"))
 
