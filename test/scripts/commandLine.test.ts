@@ -20,6 +20,9 @@ const mistakes: [script: string, args: string[], said: string][] = [
   ["logs", [], "Name a domain."],
   ["console", [], "Name a domain."],
   ["rollback", [], "Name a unikernel."],
+  ["runbook", [], "Name a host."],
+  ["runbook", ["bytemark", "lab"], 'There is no use for "lab".'],
+  ["runbook", ["bytemark", "--bear"], "Unknown option '--bear'."],
   ["status", ["www"], 'There is no use for "www".'],
   ["logs", ["www", "mail"], 'There is no use for "mail".'],
   ["rollback", ["www", "0123456789ab", "now"], 'There is no use for "now".'],
@@ -36,7 +39,7 @@ for (const [script, args, said] of mistakes) {
   })
 }
 
-for (const script of ["status", "logs", "console", "rollback"]) {
+for (const script of ["status", "logs", "console", "rollback", "runbook"]) {
   test(`npm run ${script} -- --help tells how it is used, without a stack`, async t => {
     const { exit, stdout, stderr } = await run(script, "--help")
     t.deepEqual([exit, stderr], [0, ""])
