@@ -3,11 +3,19 @@ import { parseArgs } from "node:util"
 import { partsOf, type XenHostArgs } from "../components/xenHost.ts"
 import { labHosts } from "../hosts/lab.ts"
 import { readFacts } from "../provider/host/facts/probe.ts"
-import type { Chapter, HostFacts } from "../provider/host/index.ts"
-import { runbook } from "../provider/host/runbook/runbook.ts"
+import {
+  type Chapter,
+  type HostFacts,
+  type RefusalCode,
+  refuseBridge,
+  refuseDom0,
+  runbook,
+} from "../provider/host/index.ts"
 import { planOfBridge } from "../provider/resources/bridge.ts"
+import { type Inputs as BridgeInputs, wantedOf as bridgeWanted } from "../provider/resources/bridgeInputs.ts"
 import { type ConnectionInput, Hosts } from "../provider/resources/connection.ts"
 import { planOfDom0 } from "../provider/resources/dom0.ts"
+import { type Inputs as Dom0Inputs, wantedOf as dom0Wanted } from "../provider/resources/dom0Inputs.ts"
 import { planOfPackages } from "../provider/resources/packages.ts"
 import { bareAssumptions, bareFacts, bareUnknowns } from "./runbook/bare.ts"
 import { checked } from "./runbook/checked.ts"
@@ -51,21 +59,36 @@ async function chapters(args: XenHostArgs, bare: boolean): Promise<Chapter[]> {
   const bridges = await Promise.all(
     [parts.bridge, ...parts.bridges].map(async bridge => ({
       title: `The bridge ${bridge.name}`,
-      plan: planOfBridge(await checked("Bridge", bridge), facts),
+      ...bridgeOn(facts, await checked("Bridge", bridge), bare),
     })),
   )
   const early = !bare && facts.packages.xen.every(({ installed }) => installed === undefined)
   const later = " (Xen's own files are not there yet: print this chapter again when the packages are)"
   const first = packages.plan(facts)
   const then = bare ? afterPackages(facts, first) : facts
+  const dom0 = await checked<Dom0Inputs>("Dom0", parts.dom0)
   return [
     { title: "Packages", plan: first },
     ...bridges,
     {
       title: `Xen and dom0${early ? later : ""}`,
-      plan: planOfDom0(await checked("Dom0", parts.dom0), then),
+      plan: planOfDom0(dom0, then),
+      refusals: bare
+        ? []
+        : refuseDom0(facts, dom0Wanted(dom0)).filter(({ code }) => !expected.includes(code)),
     },
   ]
+}
+
+/** Xen's packages are an earlier chapter; and who has no systemd does it by hand for that very reason. */
+const expected: readonly RefusalCode[] = ["no-xen-package", "init"]
+
+/** A machine that was not asked is not judged. */
+function bridgeOn(facts: HostFacts, bridge: BridgeInputs, bare: boolean) {
+  return {
+    plan: planOfBridge(bridge, facts),
+    refusals: bare ? [] : refuseBridge(facts, bridgeWanted(bridge)),
+  }
 }
 
 async function main(): Promise<number> {

@@ -68,6 +68,7 @@ async function followed(t: ExecutionContext, setting: string, systemd: boolean):
   t.true(text.startsWith("# Runbook for wired\n"))
   t.notRegex(text, /The machine was not asked|MAC-OF|UUID-OF/)
   t.true(text.includes("pre-up ip link set dev xenbr0 address 02:00:00:00:00:07"), "the host's own facts")
+  t.regex(text, /^## Xen and dom0.*This is in the way.*No GRUB menu was found/ms, "this host cannot boot Xen")
   const step = bridgeStep(text)
 
   for (const block of step.prepare) await wired.inside(block)

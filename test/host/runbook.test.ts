@@ -4,6 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import test from "ava"
 import { planDom0 } from "../../provider/host/boot/dom0.ts"
+import { refuseDom0 } from "../../provider/host/boot/refusals.ts"
 import { planBridge } from "../../provider/host/network/bridge.ts"
 import { planPackages } from "../../provider/host/packages/plan.ts"
 import { runbook } from "../../provider/host/runbook/runbook.ts"
@@ -35,6 +36,17 @@ test("a runbook is the plans, in words, commands and files that a person can fol
 
 test("a plan with nothing to do says so", t => {
   t.true(runbook("www1", [{ title: "Network", plan: [] }]).includes("Nothing to do: all is as wanted."))
+})
+
+test("a plan that something is in the way of is not said to be done: what is in the way comes first", t => {
+  const { grub: _, ...boot } = hostFacts().boot
+  const facts = { ...hostFacts(), boot }
+  const wanted = { memory: 1024 }
+  const text = runbook("www1", [
+    { title: "Xen", plan: planDom0(facts, wanted), refusals: refuseDom0(facts, wanted) },
+  ])
+  t.false(text.includes("Nothing to do"))
+  t.regex(text, /\*\*This is in the way, and comes first:\*\*\n\n.*- No GRUB menu was found/s)
 })
 
 test("a secret is not printed, commands that follow each other are one block, and fences never end early", t => {

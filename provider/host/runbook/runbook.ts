@@ -1,3 +1,4 @@
+import type { Refusal } from "../refusal.ts"
 import type { Plan, Step } from "../step.ts"
 import { type Block, blockOf, markdown, text } from "./blocks.ts"
 import { detachedChange } from "./detached.ts"
@@ -7,6 +8,8 @@ import { type Shell, shellWith, type Unknown } from "./shell.ts"
 export interface Chapter {
   readonly title: string
   readonly plan: Plan
+  /** What is in the way of it: a program would not begin. Default: nothing. */
+  readonly refusals?: readonly Refusal[]
 }
 
 export interface RunbookOptions {
@@ -28,14 +31,20 @@ const HOW =
  */
 export function runbook(host: string, chapters: readonly Chapter[], options: RunbookOptions = {}): string {
   const shell = shellWith(options.unknowns ?? [])
-  const parts = chapters.flatMap(({ title, plan }) => [
+  const parts = chapters.flatMap(({ title, plan, refusals = [] }) => [
     `## ${title}`,
-    ...(plan.length === 0
-      ? ["Nothing to do: all is as wanted."]
-      : plan.map((step, at) => section(step, at + 1, slug(`${title} ${at + 1}`), shell))),
+    ...inTheWay(refusals),
+    ...(plan.length === 0 && refusals.length === 0 ? ["Nothing to do: all is as wanted."] : []),
+    ...plan.map((step, at) => section(step, at + 1, slug(`${title} ${at + 1}`), shell)),
   ])
   const preface = [HOW, ...(options.assumed ? [options.assumed] : [])]
   return `${[`# Runbook for ${host}`, ...preface, ...parts].join("\n\n")}\n`
+}
+
+function inTheWay(refusals: readonly Refusal[]): string[] {
+  if (refusals.length === 0) return []
+  const items = refusals.map(({ problem, remedy }) => `- ${problem} ${remedy}`)
+  return ["**This is in the way, and comes first:**", items.join("\n")]
 }
 
 function section(step: Step, number: number, name: string, shell: Shell): string {
