@@ -35,10 +35,8 @@ function bridgeStep(text: string) {
   const [, chapter = ""] = /^## The bridge xenbr0\n(.*?)^## /ms.exec(text) ?? []
   const from = (words: string) => chapter.slice(chapter.indexOf(words))
   const first = (words: string) => codeOf(from(words))[0]!
-  const afterWords = codeOf(chapter.slice(0, chapter.indexOf("Arm the way back")))
   return {
-    chapter,
-    prepare: afterWords,
+    prepare: codeOf(chapter.slice(0, chapter.indexOf("Arm the way back"))),
     arm: first("Arm the way back"),
     change: first("Make the change:"),
     armBare: codeOf(from("Arm the way back"))[1]!,
@@ -60,6 +58,9 @@ async function factsOnce(wired: WiredHost, asSaid: (facts: HostFacts) => boolean
 
 const isBridged = (facts: HostFacts) =>
   facts.network.uplink === "xenbr0" && planBridge(facts, WANTED).length === 0
+
+const isBack = ({ network }: HostFacts) =>
+  network.uplink === "eth0" && !network.links.some(({ name }) => name === "xenbr0")
 
 async function followed(t: ExecutionContext, setting: string, systemd: boolean): Promise<void> {
   await using wired = await startWiredHost(SETTINGS[setting]!)
@@ -86,8 +87,6 @@ async function followed(t: ExecutionContext, setting: string, systemd: boolean):
   t.is((await wired.inside(clients)).trim(), setting.includes("DHCP") ? "1" : "0", "its DHCP client lives on")
 
   await wired.inside(step.takeBack)
-  const isBack = ({ network }: HostFacts) =>
-    network.uplink === "eth0" && !network.links.some(({ name }) => name === "xenbr0")
   const after = await factsOnce(wired, isBack)
   t.true(isBack(after))
   t.deepEqual(after.network.files, before.network.files)
@@ -101,4 +100,28 @@ for (const [setting, systemd] of [
   test.serial(
     `${setting}, ${systemd ? "with" : "without"} systemd's help: who pastes what is printed has the bridge that the plan makes, and can give it back`,
     t => followed(t, setting, systemd),
+  )
+
+for (const systemd of [true, false])
+  test.serial(
+    `${systemd ? "with" : "without"} systemd's help: who does not come in anew has the old setting back, by what was armed`,
+    async t => {
+      await using wired = await startWiredHost(SETTINGS["ifupdown, static"]!)
+      const before = await factsOnce(wired, () => true)
+      const step = bridgeStep(await printed(wired))
+      for (const block of step.prepare) await wired.inside(block)
+      // Nobody waits for three minutes here.
+      const armed = (systemd ? step.arm : step.armBare).replace(/(?<=on-active=|sleep )180/, "15")
+      t.regex(armed, /(on-active=|sleep )15\b/)
+      await wired.inside(armed)
+      await wired.inside(systemd ? step.change : step.changeBare)
+      const made = "until grep -q 'ifup --force xenbr0' /root/runbook/*/change.log; do sleep 0.2; done"
+      await wired.inside(made)
+      await wired.inside(
+        "until grep -q 'ip -4 route show default' /root/runbook/*/back.log; do sleep 0.5; done",
+      )
+      const after = await factsOnce(wired, isBack)
+      t.true(isBack(after))
+      t.deepEqual(after.network.files, before.network.files)
+    },
   )

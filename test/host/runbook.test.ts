@@ -1,5 +1,5 @@
-import { execFileSync } from "node:child_process"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { execFileSync, spawnSync } from "node:child_process"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import test from "ava"
@@ -136,6 +136,33 @@ test("what makes Xen the default by hand is what the guard runs", t => {
   t.true(keep.length > 0)
   for (const command of keep) t.true(xen().includes(`${quoteCommand(command)}\n`))
 })
+
+/** [what is there, Xen's command line, GRUB's environment, whether that is the proof] */
+const proofs: [what: string, xen: string, environment: string, proven: boolean][] = [
+  ["all of it", "placeholder dom0_mem=1024M,max:1024M loglvl=all", "saved_entry=a\nnext_entry=", true],
+  ["a Xen with other options", "dom0_mem=1024M,max:1024M0 loglvl=all", "saved_entry=a", false],
+  ["a Xen with fewer options", "dom0_mem=1024M,max:1024M", "saved_entry=a", false],
+  ["an entry that is still to be booted", "loglvl=all dom0_mem=1024M,max:1024M", "next_entry=xen", false],
+]
+for (const [what, xen, environment, proven] of proofs)
+  test(`the proof that a person looks for, with ${what}: ${proven ? "it is there" : "it is not there"}`, t => {
+    const folder = mkdtempSync(join(tmpdir(), "runbook-"))
+    t.teardown(() => rmSync(folder, { recursive: true }))
+    const program = (name: string, prints: string) =>
+      writeFileSync(join(folder, name), `#!/bin/sh\ncat <<'END'\n${prints}\nEND\n`, { mode: 0o755 })
+    program("xl", `host : www1\nxen_commandline        : ${xen}\nxend_config_format : 4`)
+    program("grub-editenv", environment)
+    const proof = planDom0(hostFacts(), { memory: 1024, xenOptions: ["loglvl=all"] }).at(-1)!.guard!.proof!
+    // What is read of this machine's own kernel is no part of the case.
+    const asked = proof.filter(command => !/\/proc\//.test(command.join(" ")))
+    t.is(asked.length, 3)
+    const env = { PATH: `${folder}:${process.env.PATH}` }
+    const said = asked.map(([name, ...words]) => spawnSync(name!, words, { env }).status)
+    t.is(
+      said.every(status => status === 0),
+      proven,
+    )
+  })
 
 test("a session that the change drops is asked for no command that drops it", t => {
   const typed = codeOf(bridge()).filter(code => !code.includes("/dev/stdin"))
