@@ -2,7 +2,7 @@ import type { HostFacts } from "../facts/types.ts"
 import { readRecord, recordPath, recordText, removeRecord, writeRecord } from "../records.ts"
 import { type Action, type Plan, remove, run, type Step, step, write } from "../step.ts"
 import { type Grub, grubFiles, grubOf, plainEntry, xenEntry } from "./grub.ts"
-import { proofCommands } from "./proof.ts"
+import { proofCommands } from "./proofByHand.ts"
 import { MAKE_CONSOLE_FOLDER, RESTART_CONSOLED, serviceFiles } from "./services.ts"
 import { DOM0_RECORD, type Dom0Record, type Dom0Wanted, linuxOptions, xenOptions } from "./wanted.ts"
 
