@@ -24,6 +24,7 @@ for (const [setting, options] of Object.entries(SETTINGS))
       const isOfLink = (one: string) => one.startsWith("fe80:")
       const before = await factsOnce(connection, facts => uplinkAddresses(facts).some(isOfLink))
       const former = uplinkAddresses(before)
+      const clients = await dhcpClients(connection)
       const expected = setting.split(",")[0]
       t.is(before.network.manager, expected as typeof before.network.manager)
 
@@ -39,6 +40,7 @@ for (const [setting, options] of Object.entries(SETTINGS))
       t.is(link("eth0")?.controller, "xenbr0")
       t.is(bridged.guards[0]?.state, "confirmed")
       t.deepEqual(planBridge(bridged, WANTED), [], "a second run does nothing")
+      t.is(await dhcpClients(connection), clients, "somebody renews the lease")
 
       await host.powerCut()
       await host.powerOn()
@@ -59,6 +61,7 @@ for (const [setting, options] of Object.entries(SETTINGS))
       const after = await readFacts(connection)
       t.deepEqual(after.network.files, before.network.files)
       t.deepEqual(planBridgeRemoval(after, "xenbr0"), [], "a second removal does nothing")
+      t.is(await dhcpClients(connection), clients, "somebody renews the lease")
       const missing = (facts: HostFacts) => former.filter(one => !uplinkAddresses(facts).includes(one))
       t.deepEqual(missing(await factsOnce(connection, facts => missing(facts).length === 0)), [])
     },
@@ -74,6 +77,17 @@ async function factsOnce(connection: Connection, asSaid: (facts: HostFacts) => b
     if (asSaid(facts) || tries === 60) return facts
     await sleep(500)
   }
+}
+
+/** How many of ifupdown's DHCP clients run once the guard's units have ended: others' are parts of their daemons. */
+async function dhcpClients(connection: Connection): Promise<number> {
+  const { stdout } = await connection.run([
+    "sh",
+    "-c",
+    `until [ -z "$(systemctl list-units --plain --no-legend --state=active,activating,deactivating 'run-*.service')" ]
+    do sleep 0.1; done; pgrep -c -x dhclient || :`,
+  ])
+  return Number(stdout)
 }
 
 function uplinkAddresses({ network }: HostFacts): readonly string[] {

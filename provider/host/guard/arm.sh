@@ -57,6 +57,7 @@ Description=Puts the old setting back: $name was changed and nobody confirmed it
 
 [Service]
 Type=oneshot
+KillMode=process
 ExecStart=/bin/sh $base/guard.sh fire $name
 TimeoutStartSec=600
 UNIT
@@ -84,6 +85,7 @@ Conflicts=shutdown.target
 
 [Service]
 Type=oneshot
+KillMode=process
 ExecStart=/bin/sh $base/guard.sh boot $name
 TimeoutStartSec=300
 

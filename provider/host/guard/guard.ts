@@ -130,12 +130,18 @@ export function hooksOf(step: Step): GuardHooks {
   return step.guard
 }
 
-/** Starts an armed change on the host, detached: it goes on whatever becomes of the connection. */
+/**
+ * The guard's script in a unit of its own: it goes on whatever becomes of the connection. What it leaves running is the
+ * network's, such as ifupdown's DHCP client, and must not be ended with the unit (KillMode= in systemd.kill(5)).
+ */
+const detached = (...what: readonly string[]): Command => [
+  ...["systemd-run", "--quiet", "--no-block", "--property=KillMode=process", "/bin/sh", RUNNER],
+  ...what,
+]
+
+/** Starts an armed change on the host, detached. */
 export async function launch(connection: Connection, guard: Guard): Promise<void> {
-  await connection.run(
-    ["systemd-run", "--quiet", "--no-block", "/bin/sh", RUNNER, "change", guard.name, guard.token],
-    { timeout: 120_000 },
-  )
+  await connection.run(detached("change", guard.name, guard.token), { timeout: 120_000 })
 }
 
 /** How a confirmation ended: it held; the host had already begun to take the change back; or it was too early. */
@@ -163,9 +169,7 @@ export async function isRunning(connection: Connection, name: string): Promise<b
 
 /** Takes an armed change back now. Harmless when there is none, or when it was confirmed. */
 export async function takeBack(connection: Connection, name: string): Promise<void> {
-  await connection.run(["systemd-run", "--quiet", "--no-block", "/bin/sh", RUNNER, "fire", name], {
-    timeout: 120_000,
-  })
+  await connection.run(detached("fire", name), { timeout: 120_000 })
 }
 
 export interface GuardReport {
