@@ -7,6 +7,7 @@ import { planBridge, planBridgeRemoval } from "../../provider/host/network/bridg
 import type { Plan } from "../../provider/host/step.ts"
 import type { Connection } from "../../provider/ssh/index.ts"
 import { TestHost } from "./helpers/container.ts"
+import { dhcpClients } from "./helpers/dhcpClients.ts"
 import { whenItAnswers } from "./helpers/reach.ts"
 import { SETTINGS } from "./helpers/settings.ts"
 
@@ -77,17 +78,6 @@ async function factsOnce(connection: Connection, asSaid: (facts: HostFacts) => b
     if (asSaid(facts) || tries === 60) return facts
     await sleep(500)
   }
-}
-
-/** How many of ifupdown's DHCP clients run once the guard's units have ended: others' are parts of their daemons. */
-async function dhcpClients(connection: Connection): Promise<number> {
-  const { stdout } = await connection.run([
-    "sh",
-    "-c",
-    `until [ -z "$(systemctl list-units --plain --no-legend --state=active,activating,deactivating 'run-*.service')" ]
-    do sleep 0.1; done; pgrep -c -x dhclient || :`,
-  ])
-  return Number(stdout)
 }
 
 function uplinkAddresses({ network }: HostFacts): readonly string[] {

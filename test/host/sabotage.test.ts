@@ -17,6 +17,7 @@ import type { Step } from "../../provider/host/step.ts"
 import { run } from "../../provider/host/step.ts"
 import type { Connection } from "../../provider/ssh/index.ts"
 import { TestHost } from "./helpers/container.ts"
+import { dhcpClients } from "./helpers/dhcpClients.ts"
 import { Random } from "./helpers/random.ts"
 import { whenItAnswers } from "./helpers/reach.ts"
 import { SETTINGS } from "./helpers/settings.ts"
@@ -90,6 +91,7 @@ for (const [at, setting] of settings.entries())
     t.teardown(() => host.stop())
     const address = await whenItAnswers(host)
     const before = await readFacts(host.connection(address))
+    const clients = await dhcpClients(host.connection(address))
     const counts: Record<string, number> = {}
     for (let count = 0; count < RUNS / settings.length; count++) {
       const seed = SEED + count * settings.length + at
@@ -113,6 +115,7 @@ for (const [at, setting] of settings.entries())
         story,
       )
       t.is(after.network.uplink, "eth0", story)
+      t.is(await dhcpClients(host.connection(address)), clients, story)
       if (count % 10 === 0) await converge(host.connection(address))
     }
     t.log(JSON.stringify(counts))
