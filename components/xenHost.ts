@@ -28,7 +28,7 @@ export interface XenHostArgs extends ConnectionArgs {
   /** Words that Xen needs on its command line on this machine. */
   xenOptions?: pulumi.Input<pulumi.Input<string>[]>
   /** How else dom0 is to be. */
-  dom0?: Omit<Dom0Args, "connection" | "memory" | "xenOptions">
+  dom0?: Omit<Dom0Args, "connection" | "memory" | "xenOptions" | "packages">
   /** Packages and repositories beside Xen. */
   packages?: Omit<PackagesArgs, "connection" | "xen">
 }
@@ -67,7 +67,8 @@ export class XenHost extends pulumi.ComponentResource {
     const packages = new Packages(name, wanted.packages, following(after))
     const bridge = new Bridge(name, wanted.bridge, following(packages))
     const others = wanted.bridges.map(other => new Bridge(`${name}-${other.name}`, other, following(bridge)))
-    const dom0 = new Dom0(name, wanted.dom0, following([bridge, ...others]))
+    const installed = { ...wanted.dom0, packages: packages.versions }
+    const dom0 = new Dom0(name, installed, following([bridge, ...others]))
 
     this.connection = dom0.machineId.apply(() => connectionOf(args))
     this.bridge = bridge.name

@@ -16,6 +16,11 @@ export interface Dom0Args {
   consoleLog?: pulumi.Input<boolean>
   /** Whether Xen restarts the machine when dom0 hangs for two minutes. Default: true. */
   watchdog?: pulumi.Input<boolean>
+  /**
+   * The versions of `Packages`: when they change, the host is asked whether another Xen was installed than the one that
+   * runs, which needs a restart.
+   */
+  packages?: pulumi.Input<{ [name: string]: pulumi.Input<string> }>
   /** Whether PVH and HVM guests must be possible, which needs VT-x or AMD-V. Default: false. */
   hvm?: pulumi.Input<boolean>
   /** Seconds after a trial boot in which the host must answer. Default: 300. */

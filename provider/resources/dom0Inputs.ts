@@ -9,6 +9,7 @@ import {
   integer,
   type Known,
   list,
+  map,
   optional,
   text,
   withDefault,
@@ -48,6 +49,12 @@ export const inputs = {
     true,
   ),
   watchdog: withDefault(flag("whether Xen restarts the machine when dom0 hangs for two minutes"), true),
+  packages: optional(
+    map(
+      "the versions of Packages: when they change, the host is asked whether another Xen was installed",
+      text("version"),
+    ),
+  ),
   hvm: withDefault(flag("whether PVH and HVM guests must be possible, which needs VT-x or AMD-V"), false),
   window: withDefault(
     incidental(integer("seconds after a trial boot in which the host must answer", { min: 30, max: 3600 })),
@@ -62,7 +69,7 @@ export const inputs = {
 export type Inputs = Known<typeof inputs>
 
 /** The same in the words of the host's plans. */
-export const wantedOf = ({ connection: _, ...rest }: Inputs): Dom0Wanted => given(rest)
+export const wantedOf = ({ connection: _, packages: __, ...rest }: Inputs): Dom0Wanted => given(rest)
 
 /** What a program has to say for a machine to stay as it is: for `pulumi import`. `undefined` where there is no Xen. */
 export function inputsOf(facts: HostFacts): Omit<Inputs, "connection"> | undefined {

@@ -18,7 +18,13 @@ const PLAIN = {
   recovery: false,
   linux: "/boot/vmlinuz-6.1.0-42-amd64",
 }
-const XEN = { ...PLAIN, id: XEN_ENTRY, title: "Debian GNU/Linux, with Xen hypervisor", xen: true }
+const XEN = {
+  ...PLAIN,
+  id: XEN_ENTRY,
+  title: "Debian GNU/Linux, with Xen hypervisor",
+  xen: true,
+  hypervisor: "/boot/xen-4.17-amd64.gz",
+}
 
 /** Xen's packages are installed, the boot is held. */
 const installed = () =>
@@ -55,6 +61,7 @@ function running(facts: HostFacts, plan: Plan, saved = XEN_ENTRY): HostFacts {
       capabilities: [],
       virtCaps: ["pv", "hvm"],
       commandLine: "placeholder dom0_mem=1024M,max:1024M",
+      replaced: [],
       totalMemory: 8191,
       domains: [],
     },
@@ -323,6 +330,32 @@ test("what is fit is not refused, and one that runs needs no restart", t => {
   t.deepEqual(rebootReasons(after, WANTED), [])
   t.deepEqual(refuseDom0(after, { ...WANTED, reboot: "refuse" }), [])
 })
+
+const REPLACED: [what: string, images: string[], hypervisor: string, restarts: boolean][] = [
+  ["the image that GRUB boots is another one", ["/boot/xen-4.17-amd64.gz"], "/boot/xen-4.17-amd64.gz", true],
+  ["/boot is a file system of its own", ["/boot/xen-4.17.gz"], "/xen-4.17.gz", true],
+  ["a newer Xen came beside it", ["/boot/xen-4.19-amd64.gz"], "/boot/xen-4.19-amd64.gz", true],
+  ["an image is new that GRUB does not boot", ["/boot/xen-4.14-amd64.gz"], "/boot/xen-4.17-amd64.gz", false],
+]
+for (const [what, replaced, hypervisor, restarts] of REPLACED)
+  test(`a Xen that was installed since the boot is booted on trial, with plain Linux behind it: ${what}`, t => {
+    const before = installed()
+    const settled = running(before, planDom0(before, WANTED))
+    const facts = {
+      ...settled,
+      xen: { ...settled.xen!, replaced },
+      boot: { ...settled.boot, grub: { ...settled.boot.grub!, entries: [PLAIN, { ...XEN, hypervisor }] } },
+    }
+    const plan = planDom0(facts, WANTED)
+    t.deepEqual(titles(plan), restarts ? ["Restart into the Xen that was installed"] : [])
+    if (!restarts) return
+    t.regex(plan[0]!.note ?? "", /Xen 4\.17\.7 runs, and \/boot\/xen-4\.1[79]\S*\.gz is another one\./)
+    const { after, afterBoot, restart } = plan[0]!.guard!
+    for (const back of [after, afterBoot])
+      t.deepEqual(back[0], ["grub-set-default", "--boot-directory=/boot", PLAIN_ENTRY])
+    t.is(restart, "after-trial")
+    t.true(refuseDom0(facts, { ...WANTED, reboot: "refuse" }).some(({ code }) => code === "reboot"))
+  })
 
 test("an assignment that was set is read back, set twice is set once, and other lines stay", t => {
   const value = fc.string({ unit: fc.constantFrom(..."abc019 =,:/._-") }).map(text => text.trim())

@@ -167,6 +167,10 @@ test("GRUB's menu is read with its submenus, as grub-mkconfig writes it", t => {
     ],
   )
   t.is(menu.entries[0]?.options, "root=UUID=UUID ro quiet")
+  t.deepEqual(
+    menu.entries.map(({ hypervisor }) => hypervisor),
+    [undefined, undefined, "/boot/xen-4.17-amd64.gz", "/boot/xen-4.17-amd64.gz"],
+  )
   t.is(menu.entries[2]?.linux, "/boot/vmlinuz-6.1.0-42-amd64")
   t.is(menu.entries[2]?.options, "root=UUID=UUID ro panic=30")
   t.true(menu.followsSaved)

@@ -79,6 +79,31 @@ test("a refresh finds nothing, and an import reads what a program has to say", a
   await rm(directory, { recursive: true })
 })
 
+/** The same Xen under another build id: what a package's update looks like, and boots. */
+const UPDATE = `
+  id=$(xl info | sed -n 's/^build_id *: *//p')
+  other=$(echo "$id" | tr 0-9a-f 1-9a-f0)
+  zcat /boot/xen-4.17-amd64.gz |
+    perl -0777 -pe "s/\\Q$a\\E/$b/g; BEGIN { ($a, $b) = map pack('H*', $_), '$id', '$other' }" |
+    gzip >/boot/new && mv /boot/new /boot/xen-4.17-amd64.gz
+  echo "$other"`
+
+test("a Xen that was installed since the boot is seen, and booted on trial where the packages' versions say so", async t => {
+  t.timeout(2 * restart)
+  const before = await bootId()
+  const other = (await machine.run(UPDATE)).trim()
+  const told = provider.engine.lines.length
+  const found = await provider.client.read(urn, made.id, made)
+  t.deepEqual(found.outputs.drift, ["Restart into the Xen that was installed"])
+  t.true(provider.engine.lines.slice(told).some(({ message }) => /is not as wanted/.test(message)))
+  made = await provider.update(urn, made, { ...want(), packages: { "xen-system-amd64": "4.17.7-2" } })
+  t.like(made.outputs, { guard: "confirmed", drift: [] })
+  t.not(await bootId(), before)
+  t.is(await machine.run("xl info | sed -n 's/^build_id *: *//p'"), `${other}\n`)
+  const clean = await provider.client.read(urn, made.id, made)
+  t.deepEqual(clean.outputs, made.outputs)
+})
+
 test("a dom0 that hangs is restarted by Xen, and comes back", async t => {
   t.timeout(2 * restart)
   const before = await bootId()

@@ -64,6 +64,16 @@ function putBack(facts: HostFacts, paths: readonly string[], grub: Grub): Action
   return [...files, run(grub.regenerate)]
 }
 
+/**
+ * The image that GRUB would boot, where an update of packages has put another Xen there since this one was booted: the
+ * toolstack is the new one's, and nobody has seen that it boots.
+ */
+function replacedImage({ xen, boot }: HostFacts): string | undefined {
+  const booted = boot.grub && xenEntry(boot.grub)?.hypervisor
+  // Where /boot is a file system of its own, GRUB names the image without it.
+  return xen?.replaced.find(image => booted !== undefined && image.endsWith(booted))
+}
+
 /** Why the machine must restart to be as wanted, in words; `[]` when it need not. */
 export function rebootReasons(facts: HostFacts, wanted: Dom0Wanted): string[] {
   if (!facts.xen) return ["Xen is not running"]
@@ -82,7 +92,10 @@ export function rebootReasons(facts: HostFacts, wanted: Dom0Wanted): string[] {
         .map(word => `${what} still runs with ${word}`),
     ]
   }
+  const { version } = facts.xen
+  const image = replacedImage(facts)
   return [
+    ...(image === undefined ? [] : [`Xen ${version} runs, and ${image} is another one`]),
     ...compare("Xen", facts.xen.commandLine, xenOptions(wanted), record?.xenOptions),
     ...compare("dom0's kernel", facts.boot.commandLine, linuxOptions(facts, wanted), record?.linuxOptions),
   ]
@@ -190,11 +203,13 @@ function trialStep(
   wanted: Dom0Wanted,
 ): Step {
   const { window = 300 } = wanted
-  const former = grub.facts.environment.saved_entry ?? fallback
+  // A Xen that was replaced cannot be gone back to.
+  const isReplaced = replacedImage(facts) !== undefined
+  const former = isReplaced ? fallback : (grub.facts.environment.saved_entry ?? fallback)
   const back = [grub.setDefault(former), grub.fallBackTo(grub.facts.environment.fallback), grub.forgetNext]
   const paths = writes.flatMap(action => (action.kind === "write" ? [action.path] : []))
   return {
-    title: facts.xen ? "Restart with other options for Xen and dom0" : "Restart into Xen",
+    title: trialTitle(facts),
     note: `${reasons.map(reason => `${reason[0]!.toUpperCase()}${reason.slice(1)}.`).join(" ")}`,
     risk: "boot",
     actions: [
@@ -217,9 +232,15 @@ function trialStep(
       proof: proofCommands(facts, wanted, grub),
       keep: [grub.makeXenDefault],
       trial: ["sh", "-c", '[ "$(cat /sys/hypervisor/type 2>/dev/null)" = xen ]'],
-      restart: facts.xen ? "always" : "after-trial",
+      restart: facts.xen && !isReplaced ? "always" : "after-trial",
     },
   }
+}
+
+function trialTitle(facts: HostFacts): string {
+  if (!facts.xen) return "Restart into Xen"
+  if (replacedImage(facts) !== undefined) return "Restart into the Xen that was installed"
+  return "Restart with other options for Xen and dom0"
 }
 
 /**

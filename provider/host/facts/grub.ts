@@ -58,10 +58,11 @@ function nested(body: readonly string[] = []): boolean {
 
 function entryOf(id: string, { title, body }: { title: string; body: readonly string[] }): BootEntry {
   const commands = body.map(line => line.trim().split(/\s+/))
-  const xen = commands.some(
+  const hypervisor = commands.find(
     ([command, image]) =>
       /^(multiboot2?|xen_hypervisor|chainloader)$/.test(command ?? "") && /\/xen/.test(image ?? ""),
-  )
+  )?.[1]
+  const xen = hypervisor !== undefined
   // Under Xen Linux is the first module; without it the line is `linux`, `linux16` or `linuxefi`.
   const linux = commands.find(([command]) =>
     (xen ? /^(module2?|xen_module)$/ : /^linux(16|efi)?$/).test(command ?? ""),
@@ -73,6 +74,7 @@ function entryOf(id: string, { title, body }: { title: string; body: readonly st
     title,
     xen,
     recovery: /recovery mode|rescue/i.test(title) || options.includes("single"),
+    ...(hypervisor === undefined ? {} : { hypervisor }),
     ...(image === undefined
       ? {}
       : { linux: image, options: options.filter(word => word !== "placeholder").join(" ") }),

@@ -259,11 +259,24 @@ files /var/lib/pulumi-xen/repositories/*/SHA256SUMS \
   /etc/systemd/system/xenconsoled.service.d/pulumi-xen.conf /etc/logrotate.d/pulumi-xen /etc/tmpfiles.d/pulumi-xen.conf
 
 # --- what programs know ----------------------------------------------------------------------------------
+# Of the hypervisors that were written since the boot, those that have not the build id of the one that runs. To look for
+# it in one takes the host a moment, so older ones are not read.
+replaced_xen() {
+  id=
+  while read -r name booted _; do [ "$name" = btime ] && break; done </proc/stat
+  find /boot -maxdepth 1 -type f -name 'xen*.gz' -newerct "@$booted" | while read -r one; do
+    [ "$id" ] || id=$(xl info | sed -n 's/^build_id *: *//p')
+    [ "$id" ] || break
+    gzip -cd "$one" | hexadecimal | grep -q "$id" || printf '%s\n' "$one"
+  done
+}
+hexadecimal() { od -An -v -tx1 | tr -d ' \n'; }
 # Run in one copy of the shell, and not in one each.
 programs() { # PACKAGE…
   if [ -r /proc/xen/capabilities ] && have xl; then
     ask xl-info xl info
     ask xl-list xl list
+    ask xen-replaced replaced_xen
   fi
   [ "$depth" = full ] && [ "$stanzas" ] && have apt-cache && ask apt-policy apt_policy "$@"
   if [ "$rpms" != none ]; then

@@ -56,6 +56,8 @@ export interface XenFacts {
   /** "pv", "hvm", "hap", "pv_directio"…; empty when the toolstack does not answer. */
   readonly virtCaps: readonly string[]
   readonly commandLine: string
+  /** Hypervisor images in /boot that were written since the machine has booted, and are not the one that runs. */
+  readonly replaced: readonly string[]
   /** MiB of the machine, and those that no domain holds. */
   readonly totalMemory?: number
   readonly freeMemory?: number
@@ -85,6 +87,8 @@ export interface BootEntry {
   readonly title: string
   readonly xen: boolean
   readonly recovery: boolean
+  /** Hypervisor image of the entry, as grub.cfg names it. */
+  readonly hypervisor?: string
   /** Linux image of the entry, as grub.cfg names it. */
   readonly linux?: string
   /** Kernel options of the entry. */

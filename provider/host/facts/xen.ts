@@ -23,6 +23,7 @@ export function parseXen(sections: Sections): XenFacts | undefined {
     capabilities: words(info.xen_caps),
     virtCaps: words(info.virt_caps),
     commandLine: info.xen_commandline ?? "",
+    replaced: lines(sections.get("xen-replaced")),
     ...(info.total_memory === undefined ? {} : { totalMemory: Number(info.total_memory) }),
     ...(info.free_memory === undefined ? {} : { freeMemory: Number(info.free_memory) }),
     ...(dom0 === undefined ? {} : { dom0Memory: dom0.memory, dom0Vcpus: dom0.vcpus }),
