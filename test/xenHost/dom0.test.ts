@@ -83,8 +83,9 @@ test("a refresh finds nothing, and an import reads what a program has to say", a
 const UPDATE = `
   id=$(xl info | sed -n 's/^build_id *: *//p')
   other=$(echo "$id" | tr 0-9a-f 1-9a-f0)
+  export id other
   zcat /boot/xen-4.17-amd64.gz |
-    perl -0777 -pe "s/\\Q$a\\E/$b/g; BEGIN { ($a, $b) = map pack('H*', $_), '$id', '$other' }" |
+    perl -0777 -pe 'BEGIN { ($a, $b) = map { pack "H*", $ENV{$_} } "id", "other" } s/\\Q$a\\E/$b/g' |
     gzip >/boot/new && mv /boot/new /boot/xen-4.17-amd64.gz
   echo "$other"`
 
