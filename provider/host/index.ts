@@ -19,13 +19,12 @@ export {
 export { type GuardedOptions, guarded, restartHost } from "./guard/guarded.ts"
 export { HostLockedError, type LockOptions, withHostLock } from "./lock.ts"
 export {
-  type BridgeRecord,
-  bridgeRecord,
   planBridge,
   planBridgeRemoval,
   resolveBridge,
 } from "./network/bridge.ts"
 export { bridgeDrift } from "./network/drift.ts"
+export { type BridgeRecord, bridgeRecord } from "./network/record.ts"
 export { refuseBridge } from "./network/refusals.ts"
 export type {
   Addressing,

@@ -19,6 +19,7 @@ export type RefusalCode =
   | "kernel-kind"
   | "kernel-missing"
   | "key"
+  | "key-unread"
   | "memory"
   | "network-manager"
   | "no-xen"

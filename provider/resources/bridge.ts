@@ -1,9 +1,11 @@
 import { readFacts } from "../host/facts/probe.ts"
 import { type HostFacts, type Plan, type Refusal, refusal } from "../host/index.ts"
-import { bridgeRecord, planBridge, planBridgeRemoval } from "../host/network/bridge.ts"
+import { planBridge, planBridgeRemoval } from "../host/network/bridge.ts"
 import { bridgeDrift } from "../host/network/drift.ts"
 import { refuseInUse } from "../host/network/inUse.ts"
+import { bridgeRecord } from "../host/network/record.ts"
 import { refuseBridge } from "../host/network/refusals.ts"
+import { refuseUnread } from "../host/network/unread.ts"
 import type { BridgeWanted } from "../host/network/wanted.ts"
 import { claim, ownerOf, refuseForeign, release } from "../host/owner.ts"
 import { step } from "../host/step.ts"
@@ -63,7 +65,10 @@ function driftWords(facts: HostFacts, { name }: BridgeWanted): string[] {
 function removing({ name, window }: BridgeWanted): HostChange {
   const mark = `networks/${name}` as const
   return {
-    refusals: facts => refuseOccupied(facts, name),
+    refusals: facts => [
+      ...refuseOccupied(facts, name),
+      ...refuseUnread(facts, name, planBridgeRemoval(facts, name)),
+    ],
     plan: facts => [
       ...planBridgeRemoval(facts, name, window),
       ...(ownerOf(facts, mark) === undefined

@@ -1,10 +1,12 @@
 import test from "ava"
 import fc from "fast-check"
 import type { HostFacts } from "../../provider/host/facts/types.ts"
-import { bridgeRecord, planBridge, planBridgeRemoval } from "../../provider/host/network/bridge.ts"
+import { planBridge, planBridgeRemoval } from "../../provider/host/network/bridge.ts"
 import { withoutInterface } from "../../provider/host/network/ifupdown.ts"
 import { contains, isCidr, isFarGateway } from "../../provider/host/network/prefix.ts"
+import { bridgeRecord } from "../../provider/host/network/record.ts"
 import { refuseBridge } from "../../provider/host/network/refusals.ts"
+import { refuseUnread } from "../../provider/host/network/unread.ts"
 import { type BridgeWanted, NO_ADDRESSING } from "../../provider/host/network/wanted.ts"
 import type { Step } from "../../provider/host/step.ts"
 import { hostFacts } from "./helpers/facts.ts"
@@ -209,6 +211,47 @@ for (const [what, facts, wanted, code, words] of REFUSED)
       JSON.stringify(refusals),
     )
   })
+
+/** A bridge on eth0, in a file of which lines were not read: they may hold keys. */
+function withUnread(facts: HostFacts, path: string, ...lines: number[]): HostFacts {
+  return { ...facts, network: { ...facts.network, unread: { [path]: lines } } }
+}
+
+const MAIN = "/etc/network/interfaces"
+const OWN = "/etc/network/interfaces.d/pulumi-xen-xenbr0"
+const MADE = afterwards(hostFacts(), planBridge(hostFacts(), WANTED)[0]!)
+const MORE = { ...WANTED, extraAddresses: ["46.43.42.131/25"] }
+const UNREAD: [what: string, facts: HostFacts, wanted: BridgeWanted, lines: RegExp | undefined][] = [
+  ["the file with the uplink's stanza", withUnread(hostFacts(), MAIN, 7, 9, 12), WANTED, /lines 7, 9 and 12/],
+  ["one line of it", withUnread(hostFacts(), MAIN, 7), WANTED, /interfaces would be .* without its line 7:/],
+  ["a file of its own", withUnread(hostFacts(), "/etc/network/interfaces.d/wifi", 2), WANTED, undefined],
+  ["the user's file, while the bridge is as wanted", withUnread(MADE, MAIN, 7), WANTED, undefined],
+  ["the user's file, while only the bridge's own changes", withUnread(MADE, MAIN, 7), MORE, undefined],
+  ["the bridge's own file, which is overwritten anyway", withUnread(MADE, OWN, 7), MORE, undefined],
+]
+for (const [what, facts, wanted, lines] of UNREAD)
+  test(`no line that may hold a key is lost: ${what} ${lines ? "is not written anew" : "is in nobody's way"}`, t => {
+    const refusals = refuseBridge(facts, wanted)
+    t.deepEqual(
+      refusals.map(({ code }) => code),
+      lines ? ["key-unread"] : [],
+    )
+    for (const { problem, remedy } of refusals) {
+      t.regex(problem, lines!)
+      t.regex(remedy, /Move the stanzas .* under \/etc\/network\/interfaces\.d/)
+    }
+    t.is(/Keep lines? 7.* of \/etc/.test(planBridge(facts, wanted)[0]?.note ?? ""), lines !== undefined)
+  })
+
+test("no line that may hold a key is lost: a removal does not write over those that came after the bridge", t => {
+  const removal = (facts: HostFacts) => refuseUnread(facts, "xenbr0", planBridgeRemoval(facts, "xenbr0"))
+  t.deepEqual(removal(MADE), [])
+  t.deepEqual(removal(withUnread(MADE, OWN, 7)), [])
+  t.deepEqual(
+    removal(withUnread(MADE, MAIN, 7)).map(({ code }) => code),
+    ["key-unread"],
+  )
+})
 
 test("what is fit is not refused", t => {
   t.deepEqual(refuseBridge(hostFacts(), WANTED), [])

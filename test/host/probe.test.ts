@@ -53,19 +53,40 @@ test("files arrive byte by byte, whatever is in them, and an empty one is not a 
   )
 })
 
-test("a network's configuration is read without its keys", async t => {
-  const { network } = await factsAfter(`
-    mount -t tmpfs tmpfs /mnt && mkdir /mnt/upper /mnt/work
+/** In a file of its own each; what is struck out is marked. */
+const KEYS: [what: string, lines: string][] = [
+  ["a passphrase of a wireless network", "-  wpa-PSK sesame\n  wpa-ssid home\n  address 192.0.2.7/24\n"],
+  ["keys of 802.1X", "-wpa-password sesame\n-wpa-private-key-passwd sesame\nwpa-identity host\n"],
+  ["keys of WEP", "-\twireless-key1 s:sesame\n-wireless-enc sesame\nwireless-essid a secret\n"],
+  ["a key of WireGuard", "[WireGuard]\n-PrivateKey=sesame\n-PresharedKey = sesame\nListenPort=51820\n"],
+  ["a key of MACsec", "[MACsecTransmitAssociation]\n-Key=00112233\n"],
+  ["what is commented out", "-#wpa-psk sesame\n-  ; password=sesame\n# a password = stays out\n"],
+  ["what goes on in the next line", "-wpa-psk \\\n-  se\\\n-  same\naddress 192.0.2.7/24 \\\nnetmask 24\n"],
+  ["an argument of a command", "-up iwconfig wlan0 key s:se\n-pre-up x --password a/b\n-up A_PSK=x /bin/y\n"],
+  ["a command whose path says so", "post-up /root/secret.sh\npre-down /etc/keys/psk -v\nup monkey eth0\n"],
+  ["no newline at the end", "iface eth0 inet dhcp"],
+  ["a key without a newline at its end", "iface eth0 inet dhcp\n-psk sesame"],
+  ["nothing but a key", "-psk sesame\n"],
+  ["nothing", ""],
+]
+
+test("a network's configuration is read without its keys, byte by byte else, and it is known which lines are missing", async t => {
+  const { directory } = t.context
+  for (const [at, [, lines]] of KEYS.entries())
+    await writeFile(join(directory, String(at)), lines.replaceAll(/^-/gm, ""))
+  const { network } = await factsAfter(
+    `mount -t tmpfs tmpfs /mnt && mkdir /mnt/upper /mnt/work
     mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work /etc
-    rm -rf /etc/network && mkdir -p /etc/network/interfaces.d
-    printf 'iface wlan0 inet dhcp\\n  wpa-PSK sesame\\n  wpa-ssid home\\n  address 192.0.2.7/24\\n# a password = stays out\\n' >/etc/network/interfaces
-    printf '[wifi]\\nPrivateKey=sesame\\nssid=a secret' >/etc/network/interfaces.d/wifi
-    : >/etc/network/interfaces.d/empty`)
-  t.deepEqual(network.files, {
-    "/etc/network/interfaces": "iface wlan0 inet dhcp\n  address 192.0.2.7/24\n# a password = stays out\n",
-    "/etc/network/interfaces.d/wifi": "[wifi]\nssid=a secret\n",
-    "/etc/network/interfaces.d/empty": "",
-  })
+    rm -rf /etc/network && mkdir -p /etc/network/interfaces.d && cp "$0"/* /etc/network/interfaces.d`,
+    { directory },
+  )
+  for (const [at, [what, lines]] of KEYS.entries()) {
+    const path = `/etc/network/interfaces.d/${at}`
+    const struck = lines.split("\n").flatMap((line, number) => (line.startsWith("-") ? [number + 1] : []))
+    t.is(network.files[path], lines.replaceAll(/^-.*\n?/gm, ""), what)
+    t.deepEqual(network.unread?.[path], struck.length > 0 ? struck : undefined, what)
+  }
+  t.notRegex(JSON.stringify(network), /sesame/)
 })
 
 test("the installed packages are what dpkg-query says", async t => {

@@ -1,5 +1,5 @@
 import anyTest, { type TestFn } from "ava"
-import { ProviderUnderTest } from "../helpers/provider.ts"
+import { failureOf, ProviderUnderTest } from "../helpers/provider.ts"
 import { startWiredHost, type WiredHost } from "../helpers/wiredHost.ts"
 import { must } from "../host/helpers/run.ts"
 import { SETTINGS } from "../host/helpers/settings.ts"
@@ -52,6 +52,41 @@ for (const setting of ["ifupdown, static", "NetworkManager, static", "systemd-ne
     await reaches(wired, "192.0.2.7")
   })
 }
+
+const WIFI = `
+iface wlan0 inet dhcp
+    wpa-ssid home
+    wpa-psk sesame`
+/** The user's own: a command whose path speaks of a secret, and no newline at the end. */
+const HOOK = "    post-up /root/secret.sh\n"
+
+test("a file of the user's that holds a key is not written anew; with the key in a file of its own, all comes back byte by byte", async t => {
+  t.timeout(600_000)
+  const setting = SETTINGS["ifupdown, static"]!
+  const main = "/etc/network/interfaces"
+  const own = setting.files![main]!.replace(/(?=iface eth0 inet6)/, HOOK)
+  await using wired = await startWiredHost(setting)
+  const put = (path: string, content: string) =>
+    wired.host.inside(["sh", "-c", 'cat >"$1" && chmod 755 "$1"', "sh", path], content)
+  await put("/root/secret.sh", '#!/bin/sh\necho "ran on $IFACE" >>/root/ran\n')
+  await put(main, own + WIFI)
+  const before = await wired.inside(SETTING)
+  const given = { connection: wired.connection, name: "xenbr0", uplink: "eth0", window: 60 }
+  const failed = await failureOf(provider.create(urn("one"), given))
+  t.regex(failed.says, /\/etc\/network\/interfaces .* without its line 20: .* Move the stanzas /)
+  t.notRegex(JSON.stringify([failed, provider.engine.lines]), /sesame/)
+  t.is(failed.saved, undefined)
+  t.is(await wired.inside(SETTING), before)
+
+  await put(main, own.trimEnd())
+  await put("/etc/network/interfaces.d/wlan0", WIFI)
+  const moved = await wired.inside(SETTING)
+  const made = await provider.create(urn("one"), given)
+  t.regex(await wired.inside("cat /root/ran"), /ran on xenbr0/)
+  await provider.client.delete(urn("one"), made.id, made)
+  t.is(await wired.inside(SETTING), moved)
+  t.notRegex(await wired.inside("cat -- $(find /var/lib/pulumi-xen/networks -type f)"), /sesame/)
+})
 
 test("two hosts are changed at the same time, each by its own connection and under its own lock", async t => {
   t.timeout(600_000)

@@ -197,6 +197,7 @@ export function parseNetwork(sections: Sections): NetworkFacts {
       ? { session: { address: named, ...(sessionLink === undefined ? {} : { link: sessionLink }) } }
       : {}),
     files: networkFiles(sections),
+    unread: unreadLines(sections),
     profiles: Object.fromEntries(
       [...sections]
         .filter(([name]) => name.startsWith("nm-profile "))
@@ -214,5 +215,13 @@ function networkFiles(sections: Sections): Record<string, string> {
     [...sections]
       .filter(([name]) => NETWORK_FILE.test(name))
       .map(([name, text]) => [name.slice("file ".length), text]),
+  )
+}
+
+function unreadLines(sections: Sections): Record<string, number[]> {
+  return Object.fromEntries(
+    [...sections]
+      .filter(([name]) => name.startsWith("unread "))
+      .map(([name, text]) => [name.slice("unread ".length), text.trim().split(" ").map(Number)]),
   )
 }

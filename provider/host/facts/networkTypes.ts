@@ -53,6 +53,8 @@ export interface NetworkFacts {
   readonly session?: { readonly address: string; readonly link?: string }
   /** Configuration files of the managers by path, without secrets. */
   readonly files: Readonly<Record<string, string>>
+  /** Lines that were not read of these files, by path, counted from 1: they may hold keys. Absent: all was read. */
+  readonly unread?: Readonly<Record<string, readonly number[]>>
   /** systemd-networkd: the .network file that each link is configured by. */
   readonly networkdFiles: Readonly<Record<string, string>>
   /** systemd-networkd: the DHCP client identifier of each link that has a lease, in hex. */

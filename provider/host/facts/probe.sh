@@ -38,7 +38,7 @@ file() {
   if [ -s "$1" ]; then whole=$whole$1$newline; else section "file $1"; fi
 }
 files() { for one in "$@"; do file "$one"; done; }
-# Configuration that may hold keys (802.1X, WireGuard, PPP) is read without them.
+# Configuration that may hold keys (802.1X, WireGuard, PPP) is read without them, and it is said which lines are missing.
 redacted() {
   for one in "$@"; do
     { [ -f "$one" ] && [ -r "$one" ]; } || continue
@@ -89,6 +89,26 @@ read_all() { # PACKAGES' FILE, PACKAGE…
       while ((getline line <path) > 0) if (sub(/^E:ID_FS_TYPE=/, "", line)) say("filesystem", line)
       close(path)
     }
+    # Whether a line may hold a key: its name says so, be it commented out; of a command, anything but a path. What
+    # goes on with a line that does is a part of it.
+    function hides(line, before, is_hidden) {
+      if (is_hidden && before ~ /\\$/) return 1
+      line = tolower(line)
+      sub(/^[ \t#;]+/, "", line)
+      if (line ~ /^((pre|post)-)?(up|down)[ \t]/) {
+        gsub(/[ \t]\/[^ \t]*/, "", line)
+        return line ~ /(psk|passw(or)?d|passphrase|secret|[^a-z]key)([^a-z0-9]|$)/
+      }
+      sub(/[ \t=:].*/, "", line)
+      return line ~ /psk|passw|passphrase|secret|key|wpa-pin|wireless-enc/
+    }
+    function without_keys(at, last, lines, is_hidden) {
+      last = split($0, lines, "\n")
+      for (at = 1; at <= last; at++) {
+        if (is_hidden = hides(lines[at], lines[at - 1], is_hidden)) unread[FILENAME] = unread[FILENAME] " " at
+        else printf "%s%s", lines[at], (at < last ? "\n" : "")
+      }
+    }
     BEGIN {
       srand()
       section("clock")
@@ -119,9 +139,10 @@ read_all() { # PACKAGES' FILE, PACKAGE…
       }
       next
     }
-    kind == "keyless" && tolower($0) ~ /^[^#=]*(psk|password|passphrase|secret|privatekey|private-key|presharedkey|wep-key|wpa-)/ { next }
-    { print }' \
-    kind=dpkg RS= $stanzas kind=keyless RS='\n' $keyless kind=whole RS="$mark" ORS= $whole
+    kind == "keyless" { without_keys(); next }
+    { print }
+    END { for (path in unread) printf "\n%s unread %s\n%s\n", mark, path, unread[path] }' \
+    kind=dpkg RS= $stanzas kind=keyless RS="$mark" $keyless kind=whole ORS= $whole
   unset IFS
   set +f
 }
@@ -236,7 +257,7 @@ done
 redacted /etc/systemd/network/*.network /etc/systemd/network/*.netdev /run/systemd/network/*.network \
   /run/systemd/network/*.netdev /etc/systemd/network/*.network.d/*.conf /run/systemd/network/*.network.d/*.conf
 nm_profile() { # UUID
-  nmcli -t -f connection,802-3-ethernet,bridge,ipv4,ipv6 connection show "$1" | grep -viE '(psk|password|secret|key)'
+  nmcli -t -f connection,802-3-ethernet,bridge,ipv4,ipv6 connection show "$1" | grep -viE '^[^:]*(psk|password|secret|key)'
 }
 nm=
 if have nmcli && [ -d /run/NetworkManager ]; then

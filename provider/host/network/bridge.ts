@@ -1,5 +1,5 @@
 import type { HostFacts, NetworkManagerName } from "../facts/types.ts"
-import { readRecord, recordPath, recordText, removeRecord } from "../records.ts"
+import { recordPath, recordText, removeRecord } from "../records.ts"
 import { type Action, type GuardHooks, type Plan, remove, run, type Step, write } from "../step.ts"
 import { addressingOf } from "./addressing.ts"
 import type { Backend } from "./backend.ts"
@@ -7,27 +7,14 @@ import { bridgeDrift } from "./drift.ts"
 import { ifupdown } from "./ifupdown.ts"
 import { networkd } from "./networkd.ts"
 import { networkManager } from "./networkManager.ts"
+import { type BridgeRecord, bridgeRecord, recordName } from "./record.ts"
+import { unreadWords } from "./unread.ts"
 import { type Addressing, type BridgeConfig, type BridgeWanted, NO_ADDRESSING } from "./wanted.ts"
 
 export const BACKENDS: Partial<Record<NetworkManagerName, Backend>> = {
   ifupdown,
   NetworkManager: networkManager,
   "systemd-networkd": networkd,
-}
-
-/** What was done, kept on the host: how the bridge was made, and the files as they were before. */
-export interface BridgeRecord {
-  readonly manager: NetworkManagerName
-  readonly config: BridgeConfig
-  /** Contents by path; null: there was no such file. */
-  readonly originals: Readonly<Record<string, string | null>>
-}
-
-/** The record's name below the records' directory. */
-const recordName = (name: string) => `networks/${name}`
-
-export function bridgeRecord(facts: HostFacts, name: string): BridgeRecord | undefined {
-  return readRecord<BridgeRecord>(facts.files, recordName(name))
 }
 
 /**
@@ -90,7 +77,7 @@ export function planBridge(facts: HostFacts, wanted: BridgeWanted): Plan {
   return [
     guardedStep(facts, config, wanted.window, {
       title: `${exists ? "Change" : "Make"} the bridge ${config.name}${config.port ? ` with ${config.port} as its port` : ""}`,
-      note: addressingWords(config),
+      note: [addressingWords(config), ...unreadWords(facts, record, Object.fromEntries(changed))].join(" "),
       actions: [
         ...(exists ? backend.withdraw(facts, config) : backend.prepare(facts, config)).map(command =>
           run(command),

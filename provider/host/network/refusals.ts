@@ -1,8 +1,10 @@
 import type { HostFacts, Link } from "../facts/types.ts"
 import { type Refusal, refusal } from "../refusal.ts"
 import { addressingOf } from "./addressing.ts"
-import { BACKENDS, bridgeRecord } from "./bridge.ts"
+import { BACKENDS, planBridge } from "./bridge.ts"
 import { isCidr } from "./prefix.ts"
+import { bridgeRecord } from "./record.ts"
+import { refuseUnread } from "./unread.ts"
 import { type BridgeWanted, isInterfaceName, NO_ADDRESSING } from "./wanted.ts"
 
 /** What must not be attempted, all of it at once, before anything is changed. */
@@ -89,6 +91,7 @@ export function refuseBridge(facts: HostFacts, wanted: BridgeWanted): Refusal[] 
         `${uplink} has no address that ${name} could take over.`,
         "Name the uplink that has the address, or give the addressing.",
       ),
+    ...refuseUnread(facts, name, planBridge(facts, wanted)),
     ...facts.guards
       .filter(guard => guard.name === "network" && guard.state === "reverting")
       .map(guard =>
