@@ -2,6 +2,7 @@
 export type RefusalCode =
   | "address-in-use"
   | "address-missing"
+  | "address-unasked"
   | "boot-full"
   | "boot-loader"
   | "bridge-missing"
