@@ -14,10 +14,11 @@ settle() { # FILE
   name_aside "$1"
   durable "$aside" && mv -f -- "$aside" "$1" && durable "${1%/*}"
 }
-# Standard input becomes the file; with BYTES only if it has come whole, for the end of a connection ends it too.
+# Standard input becomes the file; with BYTES only if it has come whole, for the end of a connection ends it too. A
+# directory that it needs is everybody's to read, whatever the umask: systemd-networkd is not root. Files have their mode.
 replace() { # FILE MODE [BYTES]
   name_aside "$1"
-  [ -d "${1%/*}" ] || mkdir -p -- "${1%/*}" || return
+  [ -d "${1%/*}" ] || (umask 022 && exec mkdir -p -- "${1%/*}") || return
   (umask 077 && exec cat >"$aside") && chmod "$2" "$aside" || return
   if [ -n "${3-}" ] && [ "$(wc -c <"$aside")" -ne "$3" ]; then
     rm -f -- "$aside"

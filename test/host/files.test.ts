@@ -29,6 +29,14 @@ for (const shell of [["dash"], ["bash", "--posix"], ["busybox", "sh"]])
     t.deepEqual(await readdir(directory), ["a file"])
   })
 
+test("whoever may read the file may read the directory that was made for it, whatever the umask", async t => {
+  const path = join(t.context.directory, "eth0.network.d/vlan.conf")
+  const { exit } = await replace(path, NEW, ["sh", "-c", 'umask 077 && exec "$@"', "sh", "sh"])
+  t.is(exit, 0)
+  t.is((await stat(join(path, ".."))).mode & 0o777, 0o755)
+  t.is((await stat(path)).mode & 0o777, 0o640)
+})
+
 test("of content that was cut off nothing becomes, wherever it was cut", async t => {
   const path = join(t.context.directory, "file")
   await writeFile(path, OLD)
