@@ -264,6 +264,108 @@ test("an isolated bridge needs no guard: it touches nothing that carries the con
   t.is(step?.guard, undefined)
 })
 
+/** The host once a bridge beside the uplink is made as planned. */
+function besides(facts: HostFacts, { actions }: Step, wanted: BridgeWanted): HostFacts {
+  const written: Record<string, string> = {}
+  for (const action of actions) if (action.kind === "write") written[action.path] = action.content as string
+  const { network } = facts
+  const eth0 = network.links[1]!
+  const addresses = (wanted.extraAddresses ?? []).map(cidr => ({
+    ...{
+      cidr,
+      scope: "global" as const,
+      dynamic: false,
+      family: cidr.includes(":") ? (6 as const) : (4 as const),
+    },
+  }))
+  const own = { kind: "bridge", bridge: { stp: false, forwardDelay: 0 }, addresses }
+  const made = { ...eth0, ...own, name: wanted.name }
+  const port = { ...eth0, name: "eth0.7", kind: "vlan", vlan: 7, parent: "eth0", controller: wanted.name }
+  const links = [...network.links, made, ...(wanted.vlan ? [{ ...port, addresses: [] }] : [])]
+  // The first file that matches the link is the one that configures it.
+  const uplink = Object.keys(written).find(path => /^\[Match\]\nName=eth0$/m.test(written[path]!))
+  const networkdFiles = { ...network.networkdFiles, ...(uplink ? { eth0: uplink } : {}) }
+  const files = { ...network.files, ...written }
+  return {
+    ...facts,
+    files: { ...facts.files, ...written },
+    network: { ...network, links, files, networkdFiles },
+  }
+}
+
+const BESIDE: BridgeWanted = {
+  name: "xenbr7",
+  extraAddresses: ["10.7.0.2/24", "10.7.0.3/24", "2001:db8:7::2/64"],
+}
+const ON_VLAN: BridgeWanted = { ...BESIDE, uplink: "eth0", vlan: 7 }
+const NETWORKD = { manager: "systemd-networkd" as const, files: {} }
+const NM = { manager: "NetworkManager" as const, files: {} }
+
+const SHARED = /^\/etc\/(network|systemd\/network|NetworkManager\/system-connections)\//
+/** [the manager and its uplink's configuration, what is wanted, the files that it becomes] */
+const RENDERED: [what: string, network: object, wanted: BridgeWanted, files: string[]][] = [
+  ["ifupdown: a bridge on a VLAN", {}, ON_VLAN, ["interfaces.d/pulumi-xen-xenbr7"]],
+  ["ifupdown: an isolated bridge", {}, BESIDE, ["interfaces.d/pulumi-xen-xenbr7"]],
+  [
+    "NetworkManager: a bridge on a VLAN",
+    NM,
+    ON_VLAN,
+    ["pulumi-xen-xenbr7.nmconnection", "pulumi-xen-xenbr7-port.nmconnection"],
+  ],
+  ["NetworkManager: an isolated bridge", NM, BESIDE, ["pulumi-xen-xenbr7.nmconnection"]],
+  [
+    "systemd-networkd: a bridge on a VLAN",
+    { ...NETWORKD, networkdFiles: { eth0: "/run/systemd/network/10-netplan-eth0.network" } },
+    ON_VLAN,
+    [
+      "00-pulumi-xen-xenbr7.netdev",
+      "00-pulumi-xen-xenbr7.network",
+      "00-pulumi-xen-xenbr7-port.network",
+      "00-pulumi-xen-xenbr7-vlan.netdev",
+      "10-netplan-eth0.network.d/pulumi-xen-xenbr7.conf",
+    ],
+  ],
+  [
+    "systemd-networkd: a bridge on a VLAN of an uplink that has no file",
+    NETWORKD,
+    ON_VLAN,
+    [
+      "00-pulumi-xen-xenbr7.netdev",
+      "00-pulumi-xen-xenbr7.network",
+      "00-pulumi-xen-xenbr7-port.network",
+      "00-pulumi-xen-xenbr7-vlan.netdev",
+      "00-pulumi-xen-xenbr7-uplink.network",
+    ],
+  ],
+  [
+    "systemd-networkd: an isolated bridge",
+    NETWORKD,
+    BESIDE,
+    ["00-pulumi-xen-xenbr7.netdev", "00-pulumi-xen-xenbr7.network"],
+  ],
+]
+for (const [what, network, wanted, files] of RENDERED)
+  test(`${what} with three addresses is as written here; a second run does nothing, a removal leaves nothing`, t => {
+    const facts = hostFacts()
+    const before: HostFacts = { ...facts, network: { ...facts.network, ...network } }
+    t.deepEqual(refuseBridge(before, wanted), [])
+    const [step] = planBridge(before, wanted)
+    const written = step!.actions.flatMap(one => (one.kind === "write" ? [one] : [])).slice(0, -1)
+    t.deepEqual(
+      written.map(({ path }) => path.replace(SHARED, "")),
+      files,
+    )
+    t.snapshot(written.map(({ path, content }) => `${path}\n${content}`).join("\n"))
+    t.snapshot(step!.actions.flatMap(one => (one.kind === "run" ? [one.command.join(" ")] : [])))
+
+    const made = besides(before, step!, wanted)
+    t.deepEqual(planBridge(made, wanted), [])
+    const [removal] = planBridgeRemoval(made, wanted.name)
+    const removed = removal!.actions.flatMap(one => (one.kind === "remove" ? [one.path] : []))
+    for (const { path } of written) t.true(removed.includes(path), path)
+    t.snapshot(removal!.actions.flatMap(one => (one.kind === "run" ? [one.command.join(" ")] : [])))
+  })
+
 test("a gateway outside the prefix is said to be on the link", t => {
   t.true(isFarGateway({ automatic: false, addresses: ["198.51.100.7/32"], gateway: "192.0.2.1" }))
   t.false(isFarGateway({ automatic: false, addresses: ["192.0.2.7/24"], gateway: "192.0.2.1" }))

@@ -1,5 +1,8 @@
+import { spawnSync } from "node:child_process"
+import { setTimeout as sleep } from "node:timers/promises"
 import anyTest, { type TestFn } from "ava"
 import { failureOf, ProviderUnderTest } from "../helpers/provider.ts"
+import type { SavedState } from "../helpers/providerClient.ts"
 import { startWiredHost, type WiredHost } from "../helpers/wiredHost.ts"
 import { must } from "../host/helpers/run.ts"
 import { SETTINGS } from "../host/helpers/settings.ts"
@@ -51,6 +54,105 @@ for (const setting of ["ifupdown, static", "NetworkManager, static", "systemd-ne
     t.is(await wired.inside(SETTING), before)
     await reaches(wired, "192.0.2.7")
   })
+}
+
+/** Not every kernel that runs the tests can make VLANs; without, it is only seen what becomes of the attempt. */
+const TRY = "ip link add a type veth peer name b && ip link add link a name a.7 type vlan id 7"
+const hasVlans = spawnSync("unshare", ["--net", "sh", "-c", TRY]).status === 0
+
+/** The other end of the host's wire has VLAN 7 as well. */
+const FAR_END = `
+ip link add link wire name wire.7 type vlan id 7
+ip addr add 10.7.0.1/24 dev wire.7; ip addr add 2001:db8:7::1/64 dev wire.7 nodad; ip link set wire.7 up`
+/** How often NetworkManager has set up the uplink. */
+const ACTIVATION = "if [ -d /run/NetworkManager ]; then nmcli -g GENERAL.CON-PATH device show eth0; fi"
+/** What each manager says when it is refused the VLAN that it was told to make. */
+const ATTEMPTS: Record<string, RegExp> = {
+  ifupdown: /Unknown device type/,
+  NetworkManager: /do-add-link\[eth0\.7\/vlan\]/,
+  "systemd-networkd": /eth0: Could not create stacked netdev: Unknown device type/,
+}
+const ON_VLAN = ["10.7.0.2/24", "10.7.0.3/24", "2001:db8:7::2/64"]
+const onVlan = (wired: WiredHost, window: number) => ({
+  ...{ connection: wired.connection, name: "xenbr7", uplink: "eth0", vlan: 7, window },
+  ...{ addressing: { ipv4: { addresses: ON_VLAN.slice(0, 1) } }, extraAddresses: ON_VLAN.slice(1) },
+})
+
+/** The ports of the bridge, once they are as said or half a minute is over: a manager's start takes its time. */
+async function portsOnce(wired: WiredHost, said: string): Promise<string> {
+  for (let tries = 0; ; tries++) {
+    const ports = await wired.inside("ls /sys/class/net/xenbr7/brif 2>/dev/null || :")
+    if (ports === said || tries === 60) return ports
+    await sleep(500)
+  }
+}
+
+/** What a refresh finds; after a restart the first may find that its connection is gone. */
+async function driftOf(state: Omit<SavedState, "reasons">): Promise<unknown> {
+  const read = () => provider.client.read(urn(state.id), state.id, state)
+  return (await read().catch(read)).outputs.drift
+}
+
+for (const setting of ["ifupdown, static", "NetworkManager, static", "systemd-networkd, static"]) {
+  const withVlans = hasVlans ? test : test.skip
+  withVlans(
+    `${setting}: a bridge on a VLAN of the uplink, which stays as it is; also after a restart; and it goes again`,
+    async t => {
+      t.timeout(600_000)
+      await using wired = await startWiredHost(SETTINGS[setting]!)
+      const { host } = wired
+      await must(["ip", "netns", "exec", host.router, "sh", "-eu", "-c", FAR_END])
+      const before = await wired.inside(SETTING)
+      const activation = await wired.inside(ACTIVATION)
+      const made = await provider.create(urn("xenbr7"), onVlan(wired, 60))
+      t.like(made.outputs, { port: "eth0.7", addresses: ON_VLAN, guard: "confirmed" })
+      t.is(await wired.inside(ACTIVATION), activation)
+
+      const works = async () => {
+        t.is(await portsOnce(wired, "eth0.7\n"), "eth0.7\n")
+        for (const cidr of [...ON_VLAN, "192.0.2.7/24"]) await reaches(wired, cidr.split("/")[0]!)
+        t.regex(
+          await wired.inside("ip -d link show eth0.7"),
+          /eth0\.7@eth0: [\s\S]* vlan protocol 802\.1Q id 7 /,
+        )
+      }
+      await works()
+      t.deepEqual(await driftOf(made), [])
+      await host.powerCut()
+      // The namespace outlives the host, and a machine's links do not.
+      for (const link of ["eth0.7", "xenbr7"]) await must(["ip", "-n", host.id, "link", "delete", link])
+      await host.powerOn()
+      await works()
+      t.deepEqual(await driftOf(made), [])
+
+      const restarted = await wired.inside(ACTIVATION)
+      await provider.client.delete(urn("xenbr7"), "xenbr7", made)
+      t.is(await wired.inside(SETTING), before)
+      t.is(await wired.inside(ACTIVATION), restarted)
+      await reaches(wired, "192.0.2.7")
+    },
+  )
+
+  const withoutVlans = hasVlans ? test.skip : test
+  withoutVlans(
+    `${setting}: a VLAN that the kernel cannot make is taken back, and the uplink stays as it is`,
+    async t => {
+      t.timeout(600_000)
+      await using wired = await startWiredHost(SETTINGS[setting]!)
+      const before = await wired.inside(SETTING)
+      const activation = await wired.inside(ACTIVATION)
+      const failed = await failureOf(provider.create(urn("xenbr7"), onVlan(wired, 15)))
+      t.regex(failed.says, /The host has taken the change back and is on its old setting/)
+      t.is(await wired.inside(SETTING), before)
+      t.is(await wired.inside(ACTIVATION), activation, "it was not set up again")
+      const log = await wired.inside(
+        "journalctl --no-pager -o cat; cat /var/lib/pulumi-xen/guard/network/log",
+      )
+      t.regex(log, ATTEMPTS[setting.split(",")[0]!]!)
+      t.notRegex(log, /Unknown (key|section|lvalue)|Failed to parse|invalid (setting|value)/i)
+      await reaches(wired, "192.0.2.7")
+    },
+  )
 }
 
 const WIFI = `

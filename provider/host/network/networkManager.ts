@@ -33,19 +33,24 @@ export const networkManager: Backend = {
   ],
   restore: (_, config) => [
     ["nmcli", "connection", "reload"],
-    ["sh", "-c", STAY_AWAY, "sh", config.name],
-    ...(config.uplink ? [attempt("nmcli", "--wait", "60", "device", "connect", config.uplink)] : []),
+    ["sh", "-c", STAY_AWAY, "sh", config.name, ...(config.vlan ? [config.port!] : [])],
+    // Beside a VLAN the uplink has kept what it has: to connect it again would cut the host off for a moment.
+    ...(config.uplink && !config.vlan
+      ? [attempt("nmcli", "--wait", "60", "device", "connect", config.uplink)]
+      : []),
   ],
 }
 
 /**
- * Takes the link away until it stays away. An activation that was under way when its profile went is not always
+ * Takes the bridge's links away until they stay away. An activation that was under way when its profile went is not always
  * ended by NetworkManager: it brings the bridge up again, addresses and all, after its link was deleted once.
  */
 const STAY_AWAY = `
   away=0
   for second in $(seq 20); do
-    if ip link delete dev "$1" 2>/dev/null || nmcli -t -f STATE device | grep -qE '^(connecting|deactivating)'; then
+    found=
+    for one do ip link delete dev "$one" 2>/dev/null && found=yes; done
+    if [ "$found" ] || nmcli -t -f STATE device | grep -qE '^(connecting|deactivating)'; then
       away=0
     else
       away=$((away + 1))

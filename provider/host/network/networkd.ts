@@ -44,15 +44,17 @@ export const networkd: Backend = {
   ],
 }
 
-/** The uplink keeps its own file and what it has; a drop-in tells it about the VLAN. */
+/** The uplink keeps its own file and what it has; a drop-in tells it about the VLAN. One that has no file gets one. */
 function vlanOnUplink(facts: HostFacts, config: BridgeConfig): Record<string, string> {
   const file = facts.network.networkdFiles[config.uplink!]?.replace(/^.*\//, "")
+  // Once it is there, it is the file that the uplink is configured by, and still ours.
+  const own = `00-pulumi-xen-${config.name}-uplink.network`
   const text = `# Written by pulumi-xen, for the bridge ${config.name}.\n`
-  return file
-    ? { [`${DIRECTORY}/${file}.d/pulumi-xen-${config.name}.conf`]: `${text}[Network]\nVLAN=${config.port}\n` }
-    : {
-        [`${DIRECTORY}/00-pulumi-xen-${config.name}-uplink.network`]: `${text}[Match]\nName=${config.uplink}\n\n[Network]\nVLAN=${config.port}\n`,
+  return file === undefined || file === own
+    ? {
+        [`${DIRECTORY}/${own}`]: `${text}[Match]\nName=${config.uplink}\n\n[Network]\nVLAN=${config.port}\n`,
       }
+    : { [`${DIRECTORY}/${file}.d/pulumi-xen-${config.name}.conf`]: `${text}[Network]\nVLAN=${config.port}\n` }
 }
 
 function view(facts: HostFacts, config: BridgeConfig): object {
