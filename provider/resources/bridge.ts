@@ -1,5 +1,5 @@
 import { readFacts } from "../host/facts/probe.ts"
-import { type HostFacts, type Plan, type Refusal, refusal } from "../host/index.ts"
+import { type HostFacts, type Plan, type Refusal, refusal, refuse } from "../host/index.ts"
 import { planBridge, planBridgeRemoval } from "../host/network/bridge.ts"
 import { bridgeDrift } from "../host/network/drift.ts"
 import { refuseInUse } from "../host/network/inUse.ts"
@@ -182,6 +182,12 @@ export function bridge(hosts: Hosts) {
       const refusals = (facts: HostFacts) =>
         change.refusals(facts).filter(({ code }) => code !== "port-taken")
       const found = await previewHost(hosts, news.connection, { ...change, refusals }, context)
+      if (found && found.plan.length > 0) {
+        const ours = found.facts.network.links.flatMap(({ name }) =>
+          bridgeRecord(found.facts, name) ? [name] : [],
+        )
+        refuse(found.host.name, await refuseInUse(found.host, found.facts, wanted, context.signal, ours))
+      }
       if (found?.plan.length === 0) {
         return describe(
           found.facts,

@@ -32,16 +32,16 @@ const costs = {
 
 /**
  * What would be done to a host, told line by line. A host that does not answer yet is none of a preview's
- * errors: it may be made in the same update. Returns the facts where there are any.
+ * errors: it may be made in the same update. Returns the facts where there are any, and whom to ask further.
  */
 export async function previewHost(
   hosts: Hosts,
   connection: Partly<ConnectionInput> | undefined,
   change: HostChange,
   context: Context,
-): Promise<{ facts: HostFacts; plan: Plan } | undefined> {
+): Promise<{ host: Connection; facts: HostFacts; plan: Plan } | undefined> {
   if (connection?.host === undefined) return undefined
-  const { facts, reason } = await tryToRead(hosts, connection as ConnectionInput, change, context)
+  const { host, facts, reason } = await tryToRead(hosts, connection as ConnectionInput, change, context)
   if (facts === undefined) {
     context.log("info", `${connection.host} cannot be asked yet what would change: ${reason}`)
     return undefined
@@ -51,13 +51,13 @@ export async function previewHost(
   for (const { title, note, risk } of plan) {
     context.log("info", `would ${lowerFirst(title)}${costs[risk]}${note ? `. ${note}` : ""}`)
   }
-  return { facts, plan }
+  return { host, facts, plan }
 }
 
 async function tryToRead(hosts: Hosts, input: ConnectionInput, change: HostChange, context: Context) {
   try {
     const host = await hosts.connect(input, context)
-    return { facts: await readFacts(host, { ...change.probe, signal: context.signal }) }
+    return { host, facts: await readFacts(host, { ...change.probe, signal: context.signal }) }
   } catch (error) {
     if (context.signal.aborted || !(error instanceof SshError)) throw error
     return { reason: error.message }

@@ -56,8 +56,9 @@ const refused: [what: string, more: object, says: RegExp][] = [
   ],
 ]
 for (const [what, more, says] of refused) {
-  test(`${what} is refused in a sentence, before anything is changed`, async t => {
+  test(`${what} is refused in a sentence, before anything is changed, and by the preview as well`, async t => {
     const before = await wired.inside(SETTING)
+    t.regex((await failureOf(provider.preview(urn, want(more)))).says, says)
     const failed = await failureOf(provider.create(urn, want(more)))
     t.regex(failed.says, says)
     t.is(failed.saved, undefined)

@@ -29,18 +29,23 @@ forget "$@"
 /**
  * Addresses that the bridge would be given and somebody has already: another link of this host, or another
  * machine that answers at it. An address that moves from the uplink to the bridge is nobody else's.
+ *
+ * @param leaving links of this host that will be gone by then
  */
 export async function refuseInUse(
   connection: Connection,
   facts: HostFacts,
   wanted: BridgeWanted,
   signal: AbortSignal,
+  leaving: readonly string[] = [],
 ): Promise<Refusal[]> {
   const { ipv4, ipv6 } = typeof wanted.addressing === "object" ? wanted.addressing : NO_ADDRESSING
   const asked = [...ipv4.addresses, ...ipv6.addresses, ...(wanted.extraAddresses ?? [])].map(bare)
   const owner = (address: string) =>
     facts.network.links.find(link => link.addresses.some(({ cidr }) => bare(cidr) === address))?.name
-  const elsewhere = asked.filter(address => ![undefined, wanted.uplink, wanted.name].includes(owner(address)))
+  const elsewhere = asked.filter(
+    address => ![undefined, wanted.uplink, wanted.name, ...leaving].includes(owner(address)),
+  )
   const unknown = asked.filter(address => owner(address) === undefined)
   const found = unknown.length > 0 ? await ask(connection, facts, wanted, unknown, signal) : NOTHING
   const refused = (address: string, where: string) =>
