@@ -1,10 +1,17 @@
-import { mkdtemp, rm } from "node:fs/promises"
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import test from "ava"
+import { deflateRawSync } from "node:zlib"
+import test, { type ExecutionContext } from "ava"
 import type { HostFacts } from "../../provider/host/facts/types.ts"
+import { armour, dearmour, KeyFormatError } from "../../provider/host/packages/armour.ts"
 import { refuseUnknownXen } from "../../provider/host/packages/available.ts"
-import { KeyFormatError, keyFingerprint, sameFingerprint } from "../../provider/host/packages/openpgp.ts"
+import {
+  keyFingerprint,
+  keyFingerprints,
+  readPublicKey,
+  sameFingerprint,
+} from "../../provider/host/packages/openpgp.ts"
 import { planPackages, planPackagesRemoval } from "../../provider/host/packages/plan.ts"
 import { packageProgress } from "../../provider/host/packages/progress.ts"
 import { refusePackages } from "../../provider/host/packages/refusals.ts"
@@ -178,25 +185,102 @@ test("a distribution whose packages nobody knows is refused in a sentence that n
   t.deepEqual(refuseUnknownXen(hostFacts()), [])
 })
 
-test("fingerprints are those that gpg tells, of every kind of key", async t => {
+/** A keyring of gpg's own, which goes with the test. */
+async function keyring(t: ExecutionContext) {
   const home = await mkdtemp(join(tmpdir(), "pulumi-xen-gpg-"))
   t.teardown(() => rm(home, { recursive: true, force: true }))
-  const gpg = (...words: string[]) =>
-    must(["gpg", "--homedir", home, "--batch", "--quiet", "--passphrase", "", ...words])
   t.teardown(async () => {
     await must(["gpgconf", "--homedir", home, "--kill", "gpg-agent"])
   })
+  const gpg = (...words: string[]) =>
+    must(["gpg", "--homedir", home, "--batch", "--quiet", "--passphrase", "", ...words])
+  const make = async (user: string, kind: string) => {
+    await gpg("--quick-generate-key", user, kind, "sign", "never")
+    const listed = await gpg("--with-colons", "--list-keys", user)
+    const fingerprint = /^fpr:+([0-9A-F]+):/m.exec(listed)![1]!
+    return { fingerprint, armoured: await gpg("--armor", "--export", user) }
+  }
+  return { home, gpg, make }
+}
+
+test("fingerprints are those that gpg tells, of every kind of key", async t => {
+  const { make } = await keyring(t)
   for (const kind of ["ed25519", "rsa2048", "nistp256"]) {
-    await gpg("--quick-generate-key", `${kind}@example.org`, kind, "sign", "never")
-    const armoured = await gpg("--armor", "--export", `${kind}@example.org`)
-    const listed = await gpg("--with-colons", "--list-keys", `${kind}@example.org`)
-    const expected = /^fpr:+([0-9A-F]+):/m.exec(listed)![1]!
-    t.is(keyFingerprint(armoured), expected, kind)
-    t.true(sameFingerprint(expected.toLowerCase().replace(/(.{4})/g, "$1 "), expected))
+    const { armoured, fingerprint } = await make(`${kind}@example.org`, kind)
+    t.is(keyFingerprint(armoured), fingerprint, kind)
+    t.true(sameFingerprint(fingerprint.toLowerCase().replace(/(.{4})/g, "$1 "), fingerprint))
     const lines = armoured.split("\n")
     t.throws(() => keyFingerprint([...lines.slice(0, 3), "-----END PGP PUBLIC KEY BLOCK-----"].join("\n")), {
       instanceOf: KeyFormatError,
     })
+  }
+})
+
+test("a text that holds a stranger's key beside the promised one is refused, however it is packed", async t => {
+  const { home, gpg, make } = await keyring(t)
+  const own = await make("own@example.org", "ed25519")
+  const stranger = await make("stranger@example.org", "rsa2048")
+  const both = [own.armoured, stranger.armoured].flatMap(dearmour)
+  // gpg imports what is in a compressed packet, and decodes base64 that goes on after its end.
+  const compressed = Buffer.concat([Buffer.from([0xa3, 1]), deflateRawSync(both[1]!)])
+  const padded = own.armoured.replace(/\n=.*\n/, line => `${line}${both[1]!.toString("base64")}\n`)
+  const secret = await gpg("--armor", "--export-secret-keys", "own@example.org")
+  const texts: [what: string, text: string, says: RegExp][] = [
+    ["one block", armour(Buffer.concat(both)), /holds 2 keys/],
+    ["two blocks", own.armoured + stranger.armoured, /holds 2 keys/],
+    ["two blocks on one line", own.armoured.trimEnd() + stranger.armoured, /holds 2 keys/],
+    ["in front", stranger.armoured + own.armoured, /holds 2 keys/],
+    ["compressed", armour(Buffer.concat([both[0]!, compressed])), /cannot be read/],
+    ["after the checksum", padded, /is no base64/],
+    ["the secret key itself", secret.replaceAll("PRIVATE", "PUBLIC"), /does not begin with a public key/],
+  ]
+  for (const [what, armoured, says] of texts) {
+    const key = { armoured, fingerprint: own.fingerprint }
+    const refusals = refusePackages(hostFacts(), {
+      id: "a",
+      repositories: [{ name: "own", url: "https://example.org", key }],
+    })
+    t.deepEqual(
+      refusals.map(({ code }) => code),
+      ["key"],
+      what,
+    )
+    t.regex(refusals[0]!.problem, says, what)
+    if (!/2 keys/.test(says.source)) continue
+    t.deepEqual(keyFingerprints(armoured).sort(), [own.fingerprint, stranger.fingerprint].sort(), what)
+    for (const { fingerprint } of [own, stranger]) t.true(refusals[0]!.problem.includes(fingerprint), what)
+    t.true(refusals[0]!.remedy.includes(`gpg --export --armor ${own.fingerprint}`), what)
+  }
+  const imported = join(home, "imported.asc")
+  await writeFile(imported, texts[4]![1])
+  t.true((await gpg("--with-colons", "--show-keys", imported)).includes(stranger.fingerprint), "gpg would")
+})
+
+test("a key with subkeys, several users and signatures is one key, and arrives as gpg would export it", async t => {
+  const { gpg, make } = await keyring(t)
+  const { fingerprint, armoured } = await make("own@example.org", "ed25519")
+  await gpg("--quick-add-key", fingerprint, "ed25519", "sign", "never")
+  await gpg("--quick-add-uid", fingerprint, "other@example.org")
+  const whole = await gpg("--armor", "--export", fingerprint)
+  t.not(whole, armoured)
+  t.deepEqual(readPublicKey(whole), { fingerprint, armoured: whole })
+})
+
+test("what stands around a key is not sent: apt and rpm would read other blocks there", async t => {
+  const { make } = await keyring(t)
+  const own = await make("own@example.org", "ed25519")
+  const stranger = await make("stranger@example.org", "ed25519")
+  const aside = stranger.armoured.replaceAll("PUBLIC KEY BLOCK", "MESSAGE")
+  const commented = own.armoured.replace("\n", "\nComment: of example.org - and of nobody else\n")
+  const key = { armoured: `A vendor's words.\n${aside}${commented}${aside}`, fingerprint: own.fingerprint }
+  for (const manager of ["apt", "dnf", "zypper"] as const) {
+    const facts = hostFacts({ packages: { manager } })
+    const repositories = [{ name: "own", url: "https://example.org", key }]
+    t.deepEqual(refusePackages(facts, { id: "a", repositories }), [])
+    const written = planPackages(facts, { id: "a", repositories })
+      .flatMap(({ actions }) => actions)
+      .flatMap(action => (action.kind === "write" && action.path.endsWith(".asc") ? [action.content] : []))
+    t.deepEqual(written, [own.armoured], manager)
   }
 })
 

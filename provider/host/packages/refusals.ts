@@ -1,6 +1,7 @@
 import type { HostFacts } from "../facts/types.ts"
 import { type Refusal, refusal } from "../refusal.ts"
-import { KeyFormatError, keyFingerprint, sameFingerprint } from "./openpgp.ts"
+import { KeyFormatError } from "./armour.ts"
+import { keyFingerprint, plainFingerprint, SeveralKeysError, sameFingerprint } from "./openpgp.ts"
 import { packagesOfKind, repositoryUrl } from "./repository/send.ts"
 import { type PackageTool, packageTool } from "./tools.ts"
 import { isPackageName, isPackageVersion, type PackagesWanted, type RepositoryWanted } from "./wanted.ts"
@@ -93,27 +94,39 @@ function refuseRepository(repository: RepositoryWanted): Refusal[] {
         "Give its key and fingerprint, or say allowUnsigned: true for this repository.",
       ),
     )
-  if (key) {
-    try {
-      const seen = keyFingerprint(key.armoured)
-      if (!sameFingerprint(seen, key.fingerprint))
-        found.push(
-          refusal(
-            "key",
-            `The key of the repository ${name} has the fingerprint ${seen}, and not ${key.fingerprint}.`,
-            "Take the key and its fingerprint from two different places, and compare.",
-          ),
-        )
-    } catch (error) {
-      if (!(error instanceof KeyFormatError)) throw error
-      found.push(
+  return [...found, ...refuseKey(repository)]
+}
+
+/** A key must be the one that was promised, and come alone: the host trusts whatever the text holds. */
+function refuseKey({ name, key }: RepositoryWanted): Refusal[] {
+  if (key === undefined) return []
+  try {
+    const seen = keyFingerprint(key.armoured)
+    if (sameFingerprint(seen, key.fingerprint)) return []
+    return [
+      refusal(
+        "key",
+        `The key of the repository ${name} has the fingerprint ${seen}, and not ${key.fingerprint}.`,
+        "Take the key and its fingerprint from two different places, and compare.",
+      ),
+    ]
+  } catch (error) {
+    if (error instanceof SeveralKeysError)
+      return [
         refusal(
           "key",
-          `The key of the repository ${name} cannot be read: ${error.message}.`,
-          "Give it ASCII-armoured (gpg --armor --export).",
+          `The text of the key of the repository ${name} holds ${error.fingerprints.length} keys ` +
+            `(${error.fingerprints.join(", ")}), and the host would trust every one of them.`,
+          `Give the one key alone (gpg --export --armor ${plainFingerprint(key.fingerprint)}).`,
         ),
-      )
-    }
+      ]
+    if (!(error instanceof KeyFormatError)) throw error
+    return [
+      refusal(
+        "key",
+        `The key of the repository ${name} cannot be read: ${error.message}.`,
+        "Give it ASCII-armoured (gpg --armor --export).",
+      ),
+    ]
   }
-  return found
 }

@@ -2,7 +2,7 @@ import type { Command } from "../../ssh/command.ts"
 import type { HostFacts } from "../facts/types.ts"
 import { RECORDS } from "../records.ts"
 import { type Action, type RunAction, remove, run, type Step, step, upload, write } from "../step.ts"
-import { keyFingerprint } from "./openpgp.ts"
+import { keyFingerprints } from "./openpgp.ts"
 import { packageProgress } from "./progress.ts"
 import { repositoryDirectory, repositoryUrl } from "./repository/send.ts"
 import { MEND, PACKAGES_SH, type PackageTool } from "./tools.ts"
@@ -114,8 +114,10 @@ function trustKey(
   armoured: string,
   verb: "trust" | "distrust",
 ): RunAction[] {
-  if (database !== "rpm" || !path.endsWith(".asc")) return []
-  const short = keyFingerprint(armoured).slice(-8).toLowerCase()
+  // The text of a key that is refused is empty: there is nothing to trust.
+  if (database !== "rpm" || !path.endsWith(".asc") || armoured === "") return []
+  // The first is the one that was written down, should an earlier version have sent more than that.
+  const short = keyFingerprints(armoured)[0]!.slice(-8).toLowerCase()
   const byHand = verb === "trust" ? ["rpm", "--import", path] : ["rpm", "-e", `gpg-pubkey-${short}`]
   return [helper(byHand, verb, id, short, path)]
 }

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs"
 import type { Command } from "../../ssh/command.ts"
 import type { PackageManager } from "../facts/types.ts"
 import { FILES_SH } from "../files.ts"
+import { keyToSend } from "./openpgp.ts"
 import { repositoryUrl } from "./repository/send.ts"
 import type { PackageWanted, RepositoryWanted } from "./wanted.ts"
 
@@ -66,7 +67,7 @@ const apt: PackageTool = {
       ...(isSigned(repository) ? [] : ["Trusted: yes"]),
     ]
     return {
-      ...(key ? { [apt.keyPath(name)]: key.armoured } : {}),
+      ...(key ? { [apt.keyPath(name)]: keyToSend(key.armoured) } : {}),
       [`/etc/apt/sources.list.d/pulumi-xen-${name}.sources`]: `${lines.join("\n")}\n`,
     }
   },
@@ -93,7 +94,7 @@ function rpmTool(
     extension: "rpm",
     keyPath,
     repositoryFiles: repository => ({
-      ...(repository.key ? { [keyPath(repository.name)]: repository.key.armoured } : {}),
+      ...(repository.key ? { [keyPath(repository.name)]: keyToSend(repository.key.armoured) } : {}),
       [`${directory}/pulumi-xen-${repository.name}.repo`]: [
         "# Written by pulumi-xen. What is changed here by hand is overwritten.",
         `[pulumi-xen-${repository.name}]`,
