@@ -16,6 +16,7 @@ import { planPackages, planPackagesRemoval } from "../../provider/host/packages/
 import { packageProgress } from "../../provider/host/packages/progress.ts"
 import { refusePackages } from "../../provider/host/packages/refusals.ts"
 import type { PackagesWanted } from "../../provider/host/packages/wanted.ts"
+import { recordText } from "../../provider/host/records.ts"
 import { hostFacts } from "./helpers/facts.ts"
 import { must } from "./helpers/run.ts"
 
@@ -23,6 +24,14 @@ const titles = (facts: HostFacts, wanted: PackagesWanted) =>
   planPackages(facts, wanted).map(({ title }) => title)
 const withInstalled = (installed: Record<string, string>, held: string[] = []) =>
   hostFacts({ packages: { installed, held } })
+
+const file = (digit: string) => ({ name: "lib", source: "/tmp/lib.deb", sha256: digit.repeat(64) })
+/** A host with a version of lib, and a record of the set a. */
+const withRecord = (record: object, held: string[] = []) =>
+  hostFacts({
+    packages: { installed: { lib: "1.0" }, held },
+    files: { "/var/lib/pulumi-xen/packages/a.json": recordText({ files: [], held: [], ...record }) },
+  })
 
 const CASES: [string, HostFacts, PackagesWanted, string[]][] = [
   ["nothing is wanted", hostFacts(), { id: "a" }, []],
@@ -64,6 +73,48 @@ const CASES: [string, HostFacts, PackagesWanted, string[]][] = [
     ["Mend a package run that was cut off (xen-utils)"],
   ],
   [
+    "the file was installed",
+    withRecord({ digests: { lib: "1".repeat(64) } }),
+    { id: "a", files: [file("1")] },
+    [],
+  ],
+  [
+    "the file was installed, and its package is gone",
+    hostFacts({ files: withRecord({ digests: { lib: "1".repeat(64) } }).files }),
+    { id: "a", files: [file("1")] },
+    ["Install lib"],
+  ],
+  [
+    "another file of the package was installed",
+    withRecord({ digests: { lib: "1".repeat(64) } }),
+    { id: "a", files: [file("2")] },
+    ["Write down what the set a puts on the host", "Install lib"],
+  ],
+  [
+    "another file of a package that is held",
+    withRecord({ digests: { lib: "1".repeat(64) } }, ["lib"]),
+    { id: "a", files: [file("2")] },
+    ["Write down what the set a puts on the host", "Let upgrades have lib again", "Install lib", "Hold lib"],
+  ],
+  [
+    "the file's package is installed, and nobody wrote down from which file",
+    withInstalled({ lib: "1.0" }),
+    { id: "a", files: [file("1")] },
+    ["Install lib"],
+  ],
+  [
+    "the file's package is installed, and the record is of a time that kept no digests",
+    withRecord({}),
+    { id: "a", files: [file("1")] },
+    ["Install lib"],
+  ],
+  [
+    "a file is not wanted any more",
+    withRecord({ digests: { lib: "1".repeat(64) } }),
+    { id: "a" },
+    ["Write down what the set a puts on the host"],
+  ],
+  [
     "a repository is new",
     withInstalled({ xen: "4.17" }),
     {
@@ -101,7 +152,9 @@ test("a file is sent under its digest and installed, before the packages that it
       "/var/lib/pulumi-xen/packages",
       `upload ${landed}`,
       `install xen rpm dnf -y --setopt=localpkg_gpgcheck=0 install ${landed}`,
+      `renew ${landed}`,
       `remove ${landed}`,
+      "write /var/lib/pulumi-xen/packages/xen.json",
     ],
     ["run dnf -q -y --refresh makecache", "install xen rpm dnf -y install xen-4.17.7-1"],
   ])

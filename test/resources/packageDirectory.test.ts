@@ -23,6 +23,17 @@ const KINDS = [
   { format: "rpm", family: "suse", file: (name: string, at: string) => `${name}-${at}.rpm`, release: "-1" },
 ] as const
 
+/** Another build of px-slow 2.0: /srv/again.deb, /srv/again.rpm. */
+const REBUILD = {
+  deb: `
+dpkg-deb --raw-extract /srv/repo/px-slow_2.0_all.deb /tmp/again
+echo again >/tmp/again/usr/share/px-slow/version
+dpkg-deb --build --root-owner-group /tmp/again /srv/again.deb >/dev/null`,
+  rpm: `
+sed -i 's/^echo 2.0/echo again/' /tmp/px-slow.spec
+rpmbuild --quiet --nodeps -bb --define '_rpmdir /srv' --define '_build_name_fmt again.rpm' /tmp/px-slow.spec`,
+} as const
+
 for (const { format, family, file, release } of KINDS) {
   test(`a directory of ${format} files is a repository on a ${family} host: sent once, trusted by digest, followed, taken away`, async t => {
     t.timeout(600_000)
@@ -123,6 +134,61 @@ for (const { format, family, file, release } of KINDS) {
       t.like(taken.outputs, { versions: { "px-unsigned": "1.0-1" } })
     }
     t.true((await readdir(directory)).length > 0)
+  })
+}
+
+for (const { format, family, file, release } of KINDS) {
+  test(`a file of a ${format} on a ${family} host is followed: a newer one, another build of it, an older one`, async t => {
+    t.timeout(600_000)
+    const wired = await startWiredHost(SETTINGS["systemd-networkd, static"]!)
+    t.teardown(() => wired[Symbol.asyncDispose]())
+    await makeRepository(wired.host, format, family)
+    await wired.inside(REBUILD[format])
+    await using provider = await ProviderUnderTest.start()
+    const want = (path: string) => {
+      const source = join(wired.host.root, "srv", path)
+      const sha256 = execFileSync("sha256sum", [source], { encoding: "utf8" }).slice(0, 64)
+      return { connection: { ...wired.connection }, files: [{ name: "px-slow", source, sha256 }] }
+    }
+    const older = `repo/${file("px-slow", "1.0")}`
+    const newer = `repo/${file("px-slow", "2.0")}`
+    const installed = async () => (await wired.inside("cat /usr/share/px-slow/version")).trim()
+    const todo = async (path: string) =>
+      (await provider.preview(urn, want(path))).filter(line => line.startsWith("would"))
+
+    let state = await provider.create(urn, want(older))
+    t.is(await installed(), "1.0")
+    t.deepEqual(state.outputs.added, ["px-slow"])
+    for (const [path, content, version] of [
+      [newer, "2.0", "2.0"],
+      [`again.${format}`, "again", "2.0"],
+      [older, "1.0", "1.0"],
+    ] as const) {
+      t.true(
+        (await todo(path)).some(line => line.startsWith("would install px-slow")),
+        path,
+      )
+      state = await provider.update(urn, state, want(path))
+      t.is(await installed(), content)
+      t.like(state.outputs, {
+        versions: { "px-slow": `${version}${release}` },
+        added: ["px-slow"],
+        drift: [],
+      })
+      t.deepEqual(await todo(path), [], "a second run does nothing")
+      const read = await provider.client.read(urn, state.id, state)
+      t.deepEqual(read.outputs, state.outputs, "a refresh finds nothing")
+    }
+    await provider.client.delete(urn, state.id, state)
+
+    // Whoever has installed it by hand has not said from which file.
+    await wired.inside(`${format === "deb" ? "dpkg -i" : "rpm -i --nosignature"} /srv/${newer}`)
+    state = await provider.create(urn, want(older))
+    t.is(await installed(), "1.0")
+    t.like(state.outputs, { added: [], drift: [] })
+    t.deepEqual(await todo(older), [])
+    await provider.client.delete(urn, state.id, state)
+    t.is(await installed(), "1.0", "what was not added stays")
   })
 }
 

@@ -76,6 +76,15 @@ install) # ID DATABASE COMMAND…
   count "$id" "$database"
   [ "$code" = 0 ] && rm -f "$records/$id.before"
   exit "$code" ;;
+renew) # FILE…: dnf and yum leave a version alone that is installed, though the file is another build of it
+  await 600
+  for file in "$@"; do
+    shift
+    name=$(rpm -qp --nosignature --qf '%{NAME}' "$file") || exit
+    build='%{NAME}-%{EPOCHNUM}:%{VERSION}-%{RELEASE}.%{ARCH} %{BUILDTIME} %{SIGMD5} %{SHA1HEADER}\n'
+    rpm -q --qf "$build" "$name" | grep -qxF "$(rpm -qp --nosignature --qf "$build" "$file")" || set -- "$@" "$file"
+  done
+  [ $# = 0 ] || rpm -U --oldpackage --replacepkgs --nosignature "$@" ;;
 mend) # of rpm: a database that complains is rebuilt; of a package that is there twice, what came last stays
   await 600
   [ -z "$(rpm -qa 2>&1 >/dev/null)" ] || rpm --rebuilddb || exit

@@ -1,6 +1,6 @@
 import { lines } from "../facts/sections.ts"
 import type { HostFacts } from "../facts/types.ts"
-import { RECORDS, readRecord, recordPath, recordText } from "../records.ts"
+import { RECORDS, readRecord, recordPath, recordText, writeRecord } from "../records.ts"
 import { type Plan, remove, step, write } from "../step.ts"
 import { planSending } from "./repository/send.ts"
 import {
@@ -15,7 +15,7 @@ import {
   repositoryStep,
 } from "./steps.ts"
 import { HOLD_PACKAGES, type PackageTool, packageTool } from "./tools.ts"
-import type { PackagesWanted, PackageWanted, RepositoryWanted } from "./wanted.ts"
+import type { PackageFile, PackagesWanted, PackageWanted, RepositoryWanted } from "./wanted.ts"
 
 /** What a set has put on the host, beside the packages themselves (those are counted on the host). */
 export interface PackagesRecord {
@@ -23,6 +23,8 @@ export interface PackagesRecord {
   readonly held: readonly string[]
   /** Names of the repositories that were sent; absent when none was. */
   readonly sent?: readonly string[]
+  /** SHA-256 of each package file that was installed, by the package's name; absent when none was. */
+  readonly digests?: Readonly<Record<string, string>>
 }
 
 const recordName = (id: string) => `packages/${id}`
@@ -48,7 +50,7 @@ export function planPackages(facts: HostFacts, wanted: PackagesWanted): Plan {
 
 /** Where packages come from; and the record of it, which is written before there is anything to forget. */
 function planSources(tool: PackageTool, facts: HostFacts, wanted: PackagesWanted): Plan {
-  const { id, packages = [], repositories = [] } = wanted
+  const { id, repositories = [] } = wanted
   const record = recordOf(facts, id)
   const files: Record<string, string> = Object.assign(
     {},
@@ -65,9 +67,8 @@ function planSources(tool: PackageTool, facts: HostFacts, wanted: PackagesWanted
       .flatMap(path => removeFile(tool, facts, id, path)),
     ...(record?.sent ?? []).filter(name => !sent.includes(name)).map(removeSent),
   ]
-  const held = packages.filter(({ hold }) => hold).map(named)
-  const next: PackagesRecord = { files: Object.keys(files), held, ...(sent.length > 0 && { sent }) }
-  const needed = changed.length > 0 || sending.length > 0 || held.length > 0 || record !== undefined
+  const next = recordOfWanted(tool, wanted, recordedFiles(facts, wanted))
+  const needed = changed.length > 0 || sending.length > 0 || next.held.length > 0 || record !== undefined
   const path = recordPath(recordName(id))
   return [
     ...(needed && facts.files[path] !== recordText(next)
@@ -78,26 +79,50 @@ function planSources(tool: PackageTool, facts: HostFacts, wanted: PackagesWanted
   ]
 }
 
+/** What is written down of a set once these of its package files are installed. */
+function recordOfWanted(
+  tool: PackageTool,
+  { packages = [], repositories = [] }: PackagesWanted,
+  installed: readonly PackageFile[],
+): PackagesRecord {
+  const sent = repositories.filter(({ directory }) => directory).map(named)
+  const digests = Object.fromEntries(installed.map(({ name, sha256 }) => [name, sha256]))
+  return {
+    files: repositories.flatMap(one => Object.keys(tool.repositoryFiles(one))),
+    held: packages.filter(({ hold }) => hold).map(named),
+    ...(sent.length > 0 && { sent }),
+    ...(installed.length > 0 && { digests }),
+  }
+}
+
+/** Package files that were the last to be installed of their package by this set. */
+function recordedFiles(facts: HostFacts, { id, files = [] }: PackagesWanted): PackageFile[] {
+  const digests = recordOf(facts, id)?.digests ?? {}
+  return files.filter(({ name, sha256 }) => digests[name] === sha256)
+}
+
 function planInstallation(tool: PackageTool, facts: HostFacts, wanted: PackagesWanted): Plan {
   const { installed, held } = facts.packages
+  const { files = [] } = wanted
   const packages = completed(tool, wanted)
   const missing = packages.filter(
     ({ name, version }) =>
       installed[name] === undefined || (version !== undefined && installed[name] !== version),
   )
-  const missingFiles = (wanted.files ?? []).filter(({ name }) => installed[name] === undefined)
+  // A package that came another way is not known to be the file's.
+  const recorded = recordedFiles(facts, wanted)
+  const missingFiles = files.filter(one => installed[one.name] === undefined || !recorded.includes(one))
   // A hold keeps rpm's tools from the very version that is wanted, and apt forgets it with the change.
-  const stuck = missing.map(named).filter(name => held.includes(name))
-  const toHold = packages
-    .filter(({ name, hold }) => (hold && !held.includes(name)) || stuck.includes(name))
-    .map(named)
+  const stuck = [...new Set([...missingFiles, ...missing].map(named))].filter(name => held.includes(name))
+  const toHold = [...packages.filter(({ name, hold }) => hold && !held.includes(name)).map(named), ...stuck]
   const toRelease = (recordOf(facts, wanted.id)?.held ?? []).filter(
     name =>
       held.includes(name) && !stuck.includes(name) && !packages.some(one => one.name === name && one.hold),
   )
+  const done = writeRecord(recordName(wanted.id), recordOfWanted(tool, wanted, files))
   return [
     ...(stuck.length > 0 ? [releaseStep(tool, stuck)] : []),
-    ...(missingFiles.length > 0 ? [installFilesStep(tool, wanted, missingFiles)] : []),
+    ...(missingFiles.length > 0 ? [installFilesStep(tool, wanted, missingFiles, done)] : []),
     ...(missing.length > 0 ? [installStep(tool, facts, wanted.id, missing)] : []),
     ...(toRelease.length > 0 ? [releaseStep(tool, toRelease)] : []),
     ...(toHold.length > 0 ? [holdStep(tool, toHold)] : []),

@@ -69,11 +69,15 @@ export function installStep(
   })
 }
 
-/** Before the packages: a release RPM brings the repository that they come from. */
+/**
+ * Before the packages: a release RPM brings the repository that they come from. `done` writes down which files are
+ * installed, and comes last: those of a run that was cut off are installed again.
+ */
 export function installFilesStep(
   tool: PackageTool,
   wanted: PackagesWanted,
   files: readonly PackageFile[],
+  done: Action,
 ): Step {
   const { id, repositories = [] } = wanted
   const landed = ({ name }: PackageFile) => `${RECORDS}/packages/${id}.${name}.${tool.extension}`
@@ -87,7 +91,9 @@ export function installFilesStep(
       // What a file needs may come from a repository. dnf and zypper have none to ask on some hosts.
       ...(tool.database === "dpkg" || repositories.length > 0 ? [inTurn(tool.refresh)] : []),
       helper(words, "install", id, tool.database, ...words),
+      ...(tool.database === "rpm" ? [helper([], "renew", ...files.map(landed))] : []),
       ...files.map(file => remove(landed(file))),
+      done,
     ],
     {
       undo: [helper(tool.remove(names), "remove", id, tool.database)],

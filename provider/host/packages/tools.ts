@@ -19,7 +19,7 @@ export interface PackageTool {
   readonly refresh: Command
   /** By names and versions, from the repositories. */
   install(packages: readonly PackageWanted[]): Command
-  /** By paths; signatures do not count, as the files' digests were checked. */
+  /** By paths, older ones too; signatures do not count, as the files' digests were checked. */
   installFiles(paths: readonly string[]): Command
   /** Removes these and nothing else: refused where something needs them. */
   remove(names: readonly string[]): Command
@@ -54,7 +54,8 @@ const apt: PackageTool = {
     ...APT_INSTALL,
     ...packages.map(({ name, version }) => (version === undefined ? name : `${name}=${version}`)),
   ],
-  installFiles: paths => [...APT_INSTALL, ...paths],
+  // A file may be another build of the version that is installed.
+  installFiles: paths => [...APT_INSTALL, "--reinstall", ...paths],
   repositoryFiles: repository => {
     const { name, suites = ["./"], components = [], key } = repository
     const lines = [
@@ -143,7 +144,7 @@ const zypper = rpmTool("/etc/zypp/repos.d", {
     ...packages.map(({ name, version }) => (version === undefined ? name : `${name}=${version}`)),
   ],
   // zypper can leave out the check of a file's signature only together with that of everything that it needs.
-  installFiles: paths => ["rpm", "-U", "--oldpackage", "--nosignature", ...paths],
+  installFiles: paths => ["rpm", "-U", "--oldpackage", "--replacepkgs", "--nosignature", ...paths],
   hold: names => ["zypper", "--non-interactive", "addlock", ...names],
   release: names => ["zypper", "--non-interactive", "removelock", ...names],
 })
