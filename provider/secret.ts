@@ -27,3 +27,15 @@ export class Secret<T = string> {
     return "[secret]"
   }
 }
+
+const USER_INFO = /^([a-z][a-z0-9+.-]*:\/\/)([^\s/?#]+)@/i
+
+/** User and password in an address, as they are written there: "https://USER:PASSWORD@host/path"; or a token alone. */
+export function userInfoOf(address: string): string | undefined {
+  return USER_INFO.exec(address)?.[2]
+}
+
+/** An address for people to see. */
+export function withoutUserInfo(address: string): string {
+  return address.replace(USER_INFO, "$1[secret]@")
+}

@@ -87,8 +87,8 @@ function refuseShared(facts: HostFacts, { id, repositories = [] }: PackagesWante
     return other === undefined || other === id ? [] : [{ other, files: recordFiles(facts, other) }]
   })
   return repositories.flatMap(repository => {
-    const paths = Object.keys(packageTool(manager).repositoryFiles(repository))
-    const owner = others.find(({ files }) => files.some(path => paths.includes(path)))
+    const path = packageTool(manager).repositoryPath(repository.name)
+    const owner = others.find(({ files }) => files.includes(path))
     return owner
       ? [
           refusal(

@@ -1,4 +1,4 @@
-import { Secret } from "../secret.ts"
+import { Secret, userInfoOf } from "../secret.ts"
 import { bare, contains, type Properties, type Value } from "./value.ts"
 
 /**
@@ -9,17 +9,30 @@ import { bare, contains, type Properties, type Value } from "./value.ts"
 export class Redactor {
   readonly #secrets = new Set<string>()
 
-  /** Learns every text inside a secret envelope of these properties. */
+  /** Learns every text inside a secret envelope of these properties, and the passwords in addresses anywhere. */
   learn(properties: Properties): void {
     contains(properties, part => {
       if (part instanceof Secret) this.#learnValue(part.reveal() as Value)
+      if (typeof part === "string") this.#learnAddress(part)
       return false
     })
+  }
+
+  /** Programs repeat an address in their errors: whole, without the user, or with `%40` as the sign that it is. */
+  #learnAddress(address: string): void {
+    const userInfo = userInfoOf(address)
+    if (userInfo === undefined) return
+    const password = /^[^:]*:(.*)$/.exec(userInfo)?.[1]
+    // A user's name alone is an ordinary word, unless it is as long as tokens are.
+    if (password === undefined && !/^https?:.{8,}/i.test(`${address.split("/", 1)[0]}${userInfo}`)) return
+    for (const text of password === undefined ? [userInfo] : [userInfo, password])
+      for (const spelling of [text, decoded(text)]) if (spelling.length >= 4) this.#secrets.add(spelling)
   }
 
   #learnValue(value: Value): void {
     contains(bare(value), part => {
       if (typeof part === "string") {
+        this.#learnAddress(part)
         // A private key may be repeated line by line. Short texts would strike out ordinary words.
         for (const line of [part, ...part.split("\n")])
           if (line.trim().length >= 4) this.#secrets.add(line.trim())
@@ -33,7 +46,19 @@ export class Redactor {
 
   redact(text: string): string {
     let redacted = text
-    for (const secret of this.#secrets) redacted = redacted.replaceAll(secret, "[secret]")
+    // The longest first: what is left of one in which another was struck out would be told.
+    for (const secret of [...this.#secrets].sort((one, other) => other.length - one.length))
+      redacted = redacted.replaceAll(secret, "[secret]")
     return redacted
+  }
+}
+
+/** Without its percent-encoding; as it is where that is not well-formed. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch (error) {
+    if (error instanceof URIError) return text
+    throw error
   }
 }

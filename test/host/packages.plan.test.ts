@@ -15,6 +15,7 @@ import {
 import { planPackages, planPackagesRemoval } from "../../provider/host/packages/plan.ts"
 import { packageProgress } from "../../provider/host/packages/progress.ts"
 import { refusePackages } from "../../provider/host/packages/refusals.ts"
+import { packageTool } from "../../provider/host/packages/tools.ts"
 import type { PackagesWanted } from "../../provider/host/packages/wanted.ts"
 import { recordText } from "../../provider/host/records.ts"
 import { hostFacts } from "./helpers/facts.ts"
@@ -180,6 +181,41 @@ test("an unsigned repository that was asked for is shown as such", t => {
     /repositories/.test(title),
   )
   t.regex(step?.note ?? "", /not checked for a signature, as was asked/)
+})
+
+for (const manager of ["apt", "dnf", "yum", "zypper"] as const)
+  test(`a password in a repository's address is not told, and for root alone to read: ${manager}`, t => {
+    const url = "https://anna:hunter2@example.org/deb"
+    const repositories = [
+      { name: "own", url, allowUnsigned: true },
+      { name: "token", url: "https://hunter2@example.org/deb", allowUnsigned: true },
+      { name: "open", url: "https://example.org/a@b", allowUnsigned: true },
+    ]
+    const plan = planPackages(hostFacts({ packages: { manager } }), { id: "a", repositories })
+    t.is(
+      plan.at(-1)!.title,
+      "Add the package repositories own (https://[secret]@example.org/deb), " +
+        "token (https://[secret]@example.org/deb), open (https://example.org/a@b)",
+    )
+    t.notRegex(JSON.stringify(plan), /hunter2/)
+    const modes = plan.at(-1)!.actions.flatMap(action => (action.kind === "write" ? [action.mode] : []))
+    t.deepEqual(modes, [0o600, 0o600, undefined])
+    const [refused] = refusePackages(hostFacts(), {
+      id: "a",
+      repositories: [{ name: "own", url: "ftp://anna:hunter2@example.org", allowUnsigned: true }],
+    })
+    t.regex(refused!.problem, /"ftp:\/\/\[secret\]@example.org" is no address/)
+  })
+
+test("a file that holds a password, and was readable for everybody, is written anew", t => {
+  const repositories = [{ name: "own", url: "https://anna:hunter2@example.org/deb", allowUnsigned: true }]
+  const path = "/etc/apt/sources.list.d/pulumi-xen-own.sources"
+  const written = packageTool("apt").repositoryFiles(repositories[0]!)[path]!
+  const earlier = written.replace("# It holds a password, and is for root alone to read.\n", "")
+  t.not(earlier, written)
+  const adds = (content: string) =>
+    titles(hostFacts({ files: { [path]: content } }), { id: "a", repositories }).some(one => /^Add/.test(one))
+  t.deepEqual([adds(earlier), adds(written)], [true, false])
 })
 
 test("a removal is nothing where nothing was added", t => {

@@ -96,6 +96,22 @@ test("a preview says what would be installed and from where, and does nothing", 
   t.is(await wired.inside(SETTING), before)
 })
 
+test("the password of a repository is shown by nothing that fails, and is for root alone on the host", async t => {
+  t.timeout(300_000)
+  // Nobody listens there; apt says in its error whom it has asked.
+  const url = "http://anna:hunter2%40home@127.0.0.1:9/deb"
+  const from = provider.engine.lines.length
+  const given = want({ repositories: [{ name: "own", url, allowUnsigned: true }] })
+  const failed = await failureOf(provider.create(urn, given))
+  t.regex(failed.says, /127\.0\.0\.1/)
+  const told = [failed.says, ...provider.engine.lines.slice(from).map(({ message }) => message)].join("\n")
+  t.notRegex(told, /hunter2/)
+  t.true(told.includes("own (http://[secret]@127.0.0.1:9/deb)"), told)
+  const path = "/etc/apt/sources.list.d/pulumi-xen-own.sources"
+  t.is(await wired.inside(`stat -c '%a %U' ${path} && grep -c hunter2 ${path}`), "600 root\n1\n")
+  await provider.client.delete(urn, failed.saved!.id, failed.saved as never)
+})
+
 test("on a host that knows of no packages yet, the lists are fetched once: to look, and to install", async t => {
   t.timeout(300_000)
   // In front of apt-get stands what writes down how it was called.

@@ -2,7 +2,7 @@ import type { HostFacts } from "../facts/types.ts"
 import { type Refusal, refusal } from "../refusal.ts"
 import { KeyFormatError } from "./armour.ts"
 import { keyFingerprint, plainFingerprint, SeveralKeysError, sameFingerprint } from "./openpgp.ts"
-import { packagesOfKind, repositoryUrl } from "./repository/send.ts"
+import { packagesOfKind, repositoryUrl, shownUrl } from "./repository/send.ts"
 import { type PackageTool, packageTool } from "./tools.ts"
 import { isPackageName, isPackageVersion, type PackagesWanted, type RepositoryWanted } from "./wanted.ts"
 
@@ -82,7 +82,7 @@ function refuseRepository(repository: RepositoryWanted): Refusal[] {
     found.push(
       refusal(
         "input",
-        `${JSON.stringify(url)} is no address of a repository.`,
+        `${JSON.stringify(shownUrl(repository))} is no address of a repository.`,
         "Use https://, http:// or file://.",
       ),
     )

@@ -1,11 +1,12 @@
+import { Secret } from "../../secret.ts"
 import type { Command } from "../../ssh/command.ts"
 import type { HostFacts } from "../facts/types.ts"
 import { RECORDS } from "../records.ts"
 import { type Action, type RunAction, remove, run, type Step, step, upload, write } from "../step.ts"
 import { keyFingerprints } from "./openpgp.ts"
 import { packageProgress } from "./progress.ts"
-import { repositoryDirectory, repositoryUrl } from "./repository/send.ts"
-import { MEND, PACKAGES_SH, type PackageTool } from "./tools.ts"
+import { repositoryDirectory, shownUrl } from "./repository/send.ts"
+import { isPrivate, MEND, PACKAGES_SH, type PackageTool } from "./tools.ts"
 import type { PackageFile, PackagesWanted, PackageWanted } from "./wanted.ts"
 
 /** A verb of packages.sh. Installing may take as long as a slow mirror does. */
@@ -32,13 +33,16 @@ export function repositoryStep(
   changed: readonly [string, string][],
   stale: readonly Action[],
 ): Step {
+  const secret = repositories.filter(isPrivate).map(({ name }) => tool.repositoryPath(name))
+  const writeSource = (path: string, content: string) =>
+    secret.includes(path) ? write(path, new Secret(content), 0o600) : write(path, content)
   const unsigned = repositories.filter(({ allowUnsigned }) => allowUnsigned).map(({ name }) => name)
   const trust = changed.flatMap(([path, content]) => trustKey(tool, id, path, content, "trust"))
   return step(
     repositories.length > 0
-      ? `Add the package repositories ${repositories.map(one => `${one.name} (${repositoryUrl(one)})`).join(", ")}`
+      ? `Add the package repositories ${repositories.map(one => `${one.name} (${shownUrl(one)})`).join(", ")}`
       : "Remove package repositories",
-    [...changed.map(([path, content]) => write(path, content)), ...trust, ...stale],
+    [...changed.map(([path, content]) => writeSource(path, content)), ...trust, ...stale],
     {
       progress: packageProgress,
       undo: [

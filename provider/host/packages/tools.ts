@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs"
+import { userInfoOf } from "../../secret.ts"
 import type { Command } from "../../ssh/command.ts"
 import type { PackageManager } from "../facts/types.ts"
 import { FILES_SH } from "../files.ts"
@@ -25,6 +26,7 @@ export interface PackageTool {
   remove(names: readonly string[]): Command
   /** The repository's files by path; the key's text is given where there is one. */
   repositoryFiles(repository: RepositoryWanted): Record<string, string>
+  repositoryPath(repository: string): string
   hold(names: readonly string[]): Command
   release(names: readonly string[]): Command
   /** The package that holding needs, where the tool cannot do it by itself. */
@@ -39,6 +41,15 @@ export interface PackageTool {
 /** Of a directory of packages the digests are what is trusted, unless a key is given as well. */
 const isSigned = ({ key, directory, allowUnsigned }: RepositoryWanted): boolean =>
   !allowUnsigned && (key !== undefined || directory === undefined)
+
+/** Whether the repository's own file is for root alone, as there is a password in it. */
+export const isPrivate = ({ url = "" }: RepositoryWanted): boolean => userInfoOf(url) !== undefined
+
+/** The mark of a private file is a line of it, so that one that was readable for everybody is written anew. */
+const heading = (repository: RepositoryWanted): readonly string[] => [
+  "# Written by pulumi-xen. What is changed here by hand is overwritten.",
+  ...(isPrivate(repository) ? ["# It holds a password, and is for root alone to read."] : []),
+]
 
 const APT_INSTALL: Command = [
   ...["apt-get", "-q", "-y", "--no-install-recommends", "--allow-downgrades", "--allow-change-held-packages"],
@@ -59,7 +70,7 @@ const apt: PackageTool = {
   repositoryFiles: repository => {
     const { name, suites = ["./"], components = [], key } = repository
     const lines = [
-      "# Written by pulumi-xen. What is changed here by hand is overwritten.",
+      ...heading(repository),
       "Types: deb",
       `URIs: ${repositoryUrl(repository)}`,
       `Suites: ${suites.join(" ")}`,
@@ -69,7 +80,7 @@ const apt: PackageTool = {
     ]
     return {
       ...(key ? { [apt.keyPath(name)]: keyToSend(key.armoured) } : {}),
-      [`/etc/apt/sources.list.d/pulumi-xen-${name}.sources`]: `${lines.join("\n")}\n`,
+      [apt.repositoryPath(name)]: `${lines.join("\n")}\n`,
     }
   },
   remove: names => ["dpkg", "--purge", ...names],
@@ -79,6 +90,7 @@ const apt: PackageTool = {
     ["dpkg", "--configure", "-a", "--force-confold"],
     ["apt-get", "-q", "-y", "-f", "-o", "DPkg::Lock::Timeout=600", "install"],
   ],
+  repositoryPath: name => `/etc/apt/sources.list.d/pulumi-xen-${name}.sources`,
   keyPath: name => `/etc/apt/keyrings/pulumi-xen-${name}.asc`,
 }
 
@@ -88,16 +100,18 @@ function rpmTool(
   commands: Pick<PackageTool, "refresh" | "install" | "installFiles" | "hold" | "release" | "holdPackage">,
 ): PackageTool {
   const keyPath = (name: string) => `/etc/pki/rpm-gpg/pulumi-xen-${name}.asc`
+  const repositoryPath = (name: string) => `${directory}/pulumi-xen-${name}.repo`
   return {
     ...commands,
     database: "rpm",
     remove: names => ["rpm", "-e", ...names],
     extension: "rpm",
     keyPath,
+    repositoryPath,
     repositoryFiles: repository => ({
       ...(repository.key ? { [keyPath(repository.name)]: keyToSend(repository.key.armoured) } : {}),
-      [`${directory}/pulumi-xen-${repository.name}.repo`]: [
-        "# Written by pulumi-xen. What is changed here by hand is overwritten.",
+      [repositoryPath(repository.name)]: [
+        ...heading(repository),
         `[pulumi-xen-${repository.name}]`,
         `name=pulumi-xen ${repository.name}`,
         `baseurl=${repositoryUrl(repository)}`,

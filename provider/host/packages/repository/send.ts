@@ -1,4 +1,5 @@
 import { join } from "node:path"
+import { withoutUserInfo } from "../../../secret.ts"
 import { lines } from "../../facts/sections.ts"
 import type { HostFacts } from "../../facts/types.ts"
 import { RECORDS } from "../../records.ts"
@@ -14,6 +15,11 @@ export function repositoryDirectory(name: string): string {
 /** Where package tools find a repository. */
 export function repositoryUrl({ name, url }: RepositoryWanted): string {
   return url ?? `file://${repositoryDirectory(name)}`
+}
+
+/** The same for people: who may read the repository is nobody else's business. */
+export function shownUrl(repository: RepositoryWanted): string {
+  return withoutUserInfo(repositoryUrl(repository))
 }
 
 /** The packages of a directory that a host's package tool can install, with their digests. */
