@@ -21,12 +21,16 @@ export class StepError extends Error {
   readonly host: string
   readonly step: string
 
-  constructor(host: string, step: string, cause: unknown) {
-    super(`${host}: ${step}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  /** `outcome`: a sentence, what has become of the part that was done. */
+  constructor(host: string, step: string, cause: unknown, outcome?: string) {
+    const next = outcome === undefined ? "" : `\n${outcome}`
+    super(`${host}: ${step}: ${messageOf(cause)}${next}`, { cause })
     this.host = host
     this.step = step
   }
 }
+
+const messageOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown))
 
 /** Carries out a plan, step by step; what can cut the host off goes through the guard. */
 export async function apply(connection: Connection, plan: Plan, options: ApplyOptions = {}): Promise<void> {
@@ -63,7 +67,18 @@ async function applyStep(
     else if (step.risk === "reboot") await restartHost(connection, options)
     else for (const action of step.actions) await act(connection, step, action, options, status)
   } catch (error) {
-    throw new StepError(connection.name, step.title, error)
+    const outcome = step.whole ? await takeBack(connection, step) : undefined
+    throw new StepError(connection.name, step.title, error, outcome)
+  }
+}
+
+/** Tells in a sentence what has come of it. It is done also for who has stopped the run: it takes no time. */
+async function takeBack(connection: Connection, step: Step): Promise<string> {
+  try {
+    for (const action of step.undo) await act(connection, step, action, {}, () => {})
+    return "What this step had added was taken back."
+  } catch (error) {
+    return `What this step had added could not be taken back (${messageOf(error)}): run again, or remove it by a destroy.`
   }
 }
 

@@ -94,6 +94,8 @@ export interface Step {
   readonly risk: Risk
   /** How the host takes it back by itself; every step whose risk is `network` or `boot` has it. */
   readonly guard?: GuardHooks
+  /** Where an action fails, the step is taken back by its `undo` at once: half of it would be in everybody's way. */
+  readonly whole?: true
   /** Why, where the title does not tell. */
   readonly note?: string
   /** Reads a line of the step's output as progress ("installing 3 of 12: libfoo"), or nothing. */

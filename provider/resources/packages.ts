@@ -3,6 +3,7 @@ import { planHold, planHoldRemoval } from "../host/boot/hold.ts"
 import { readFacts } from "../host/facts/probe.ts"
 import { type HostFacts, type Refusal, refusal } from "../host/index.ts"
 import { inquireAvailable, refuseUnknownXen } from "../host/packages/available.ts"
+import { expectedPackages } from "../host/packages/offers.ts"
 import { type PackagesRecord, planPackages, planPackagesRemoval } from "../host/packages/plan.ts"
 import { refusePackages } from "../host/packages/refusals.ts"
 import { packageTool } from "../host/packages/tools.ts"
@@ -60,20 +61,16 @@ function making(id: string, from: Inputs, directories?: Directories): HostChange
       ...refuseShared(facts, wanted(facts)),
       ...(from.xen ? refuseUnknownXen(facts) : []),
     ],
-    // What a new repository offers is known once it is there; the package tool itself says what it lacks.
+    // What a new repository offers is known once it is there: the step that adds it asks.
     inquire: async (host, facts, context) => {
-      const { packages = [], repositories = [], files = [] } = wanted(facts)
-      return repositories.length > 0 || files.length > 0
-        ? { refusals: [] }
-        : inquireAvailable(host, facts, packages, {
-            signal: context.signal,
-            onStatus: text => context.progress(text),
-          })
+      const { fromHost } = expectedPackages(facts, wanted(facts))
+      const asked = { signal: context.signal, onStatus: (text: string) => context.progress(text) }
+      const { refusals, ...known } = await inquireAvailable(host, facts, fromHost, asked)
+      // The lists that were fetched are not those of what is added yet.
+      const isPlain = from.repositories.length === 0 && from.files.length === 0
+      return isPlain ? { refusals, ...known } : { refusals }
     },
-    plan: facts => {
-      const plan = planPackages(facts, wanted(facts))
-      return plan.length > 0 && from.xen ? [...planHold(facts), ...plan] : plan
-    },
+    plan: facts => planPackages(facts, wanted(facts), from.xen ? planHold(facts) : []),
     missing: facts => planPackages(facts, wanted(facts)).map(({ title }) => title),
   }
 }

@@ -166,6 +166,7 @@ test("a package that a directory holds in several versions is left to the packag
   makeDeb(directory, "px-b", "2.0", "gzip")
   const { opened } = await openDirectory(directory, await readContents(directory))
   t.deepEqual(opened!.deb.versions, { "px-b": "2.0" })
+  t.deepEqual(opened!.deb.names, ["px-a", "px-b"])
 })
 
 test("a package that is cut off or damaged anywhere is an error of its format, whatever is read", async t => {
@@ -241,8 +242,8 @@ const directory = {
   path: "/builds",
   contents: { "a.deb": "a".repeat(64), "b.deb": "b".repeat(64), "c.rpm": "c".repeat(64) },
   opened: {
-    deb: { index: { Packages: "packages", Release: "release" }, versions: { a: "2.0" } },
-    rpm: { index: {}, versions: {} },
+    deb: { index: { Packages: "packages", Release: "release" }, names: ["a", "b"], versions: { a: "2.0" } },
+    rpm: { index: {}, names: ["c"], versions: {} },
   },
 }
 const wanted: PackagesWanted = {

@@ -6,6 +6,7 @@ import test, { type ExecutionContext } from "ava"
 import type { HostFacts } from "../../provider/host/facts/types.ts"
 import { armour, dearmour, KeyFormatError } from "../../provider/host/packages/armour.ts"
 import { refuseUnknownXen } from "../../provider/host/packages/available.ts"
+import { expectedPackages } from "../../provider/host/packages/offers.ts"
 import {
   keyFingerprint,
   keyFingerprints,
@@ -18,6 +19,7 @@ import { refusePackages } from "../../provider/host/packages/refusals.ts"
 import { packageTool } from "../../provider/host/packages/tools.ts"
 import type { PackagesWanted } from "../../provider/host/packages/wanted.ts"
 import { recordText } from "../../provider/host/records.ts"
+import { step } from "../../provider/host/step.ts"
 import { hostFacts } from "./helpers/facts.ts"
 import { must } from "./helpers/run.ts"
 
@@ -216,6 +218,69 @@ test("a file that holds a password, and was readable for everybody, is written a
   const adds = (content: string) =>
     titles(hostFacts({ files: { [path]: content } }), { id: "a", repositories }).some(one => /^Add/.test(one))
   t.deepEqual([adds(earlier), adds(written)], [true, false])
+})
+
+const own = { name: "own", url: "https://example.org/deb", allowUnsigned: true }
+const opened = {
+  path: "/builds",
+  contents: {},
+  opened: {
+    deb: { index: {}, names: ["lib"], versions: {} },
+    rpm: { index: {}, names: ["xen"], versions: {} },
+  },
+}
+const directory = { name: "builds", directory: opened }
+const xenAndLib = [{ name: "xen" }, { name: "lib" }]
+const ownThere = packageTool("apt").repositoryFiles(own)
+const EXPECTED: [string, HostFacts, Omit<PackagesWanted, "id">, fromHost: string[], fromNew: string[]][] = [
+  ["no repository is added", hostFacts(), { packages: xenAndLib }, ["xen", "lib"], []],
+  ["one of them is installed", withInstalled({ lib: "1" }), { packages: xenAndLib }, ["xen"], []],
+  ["a directory has one", hostFacts(), { packages: xenAndLib, repositories: [directory] }, ["xen"], []],
+  ["a repository is new", hostFacts(), { packages: xenAndLib, repositories: [own, directory] }, [], ["xen"]],
+  [
+    "a repository was added by an earlier run",
+    hostFacts({ files: ownThere }),
+    { packages: xenAndLib, repositories: [own] },
+    ["xen", "lib"],
+    [],
+  ],
+  [
+    "a file may bring a repository",
+    hostFacts(),
+    { packages: xenAndLib, repositories: [own], files: [{ ...file("1"), name: "release" }] },
+    [],
+    [],
+  ],
+  [
+    "the file is there",
+    withInstalled({ release: "1" }),
+    { packages: xenAndLib, files: [{ ...file("1"), name: "release" }] },
+    ["xen", "lib"],
+    [],
+  ],
+]
+for (const [what, facts, wanted, fromHost, fromNew] of EXPECTED)
+  test(`what repositories must offer is known before it is tried, as far as it can be: ${what}`, t => {
+    t.deepEqual(expectedPackages(facts, { id: "a", ...wanted }), { fromHost, fromNew })
+  })
+
+test("GRUB is held once the packages are known to be there, and only where there is something to do", t => {
+  const hold = [step("Hold GRUB", [])]
+  const plan = planPackages(hostFacts(), { id: "a", packages: [{ name: "xen" }], repositories: [own] }, hold)
+  t.deepEqual(
+    plan.map(({ title }) => title),
+    [
+      "Write down what the set a puts on the host",
+      "Add the package repositories own (https://example.org/deb)",
+      "Hold GRUB",
+      "Install xen",
+    ],
+  )
+  const verbs = plan.map(({ actions }) =>
+    actions.map(one => (one.kind === "run" ? one.command[2] : one.kind)),
+  )
+  t.deepEqual(verbs, [["write"], ["write", "run", "offered"], [], ["install"]], "the lists are fetched once")
+  t.deepEqual(planPackages(withInstalled({ xen: "1" }), { id: "a", packages: [{ name: "xen" }] }, hold), [])
 })
 
 test("a removal is nothing where nothing was added", t => {

@@ -131,6 +131,25 @@ for (const kind of KINDS) {
     t.truthy(repository.key)
   })
 
+  test(`${manager}: a new repository that has not what it is added for is taken back, and named is what it lacks`, async t => {
+    t.timeout(300_000)
+    const { connection, want, look, version, inside, leave } = await start()
+    const trust = format === "deb" ? "ls /etc/apt/keyrings" : "rpm -qa gpg-pubkey"
+    const before = await inside(trust)
+    const wanted = want({ name: "px-hello" }, { name: "px-nowhere" })
+    const error = await t.throwsAsync(apply(connection, planPackages(await look(wanted), wanted)), {
+      instanceOf: StepError,
+    })
+    t.regex(error!.message, /do not offer px-nowhere\n.*What this step had added was taken back\.$/s)
+    t.is(await version("px-hello"), undefined)
+    t.deepEqual(
+      Object.keys((await look(wanted)).files).filter(path => /\/pulumi-xen-own\./.test(path)),
+      [],
+    )
+    t.is(await inside(trust), before, "and no key of it is trusted")
+    await leave()
+  })
+
   test(`${manager}: a pinned version is installed, an older one too, and a held one stays what it is`, async t => {
     t.timeout(300_000)
     const { want, look, reach, version, inside, leave } = await start()

@@ -15,6 +15,7 @@ let key: { armoured: string; fingerprint: string }
 const urn = "urn:pulumi:s::p::xen:index:Packages::tools"
 const other = "urn:pulumi:s::p::xen:index:Packages::others"
 const own = () => ({ name: "own", url: "file:///srv/repo", key })
+const directory = () => ({ name: "own", directory: join(wired.host.root, "srv/repo") })
 const want = (more: object = {}) => ({
   connection: { ...wired.connection },
   packages: ["px-hello"],
@@ -54,6 +55,16 @@ const refused: [what: string, more: () => object, says: RegExp][] = [
     "a package that no repository offers",
     () => ({ repositories: [], packages: ["px-nowhere"] }),
     /offer no package px-nowhere/,
+  ],
+  [
+    "a package that neither the directory nor the host's repositories offer",
+    () => ({ repositories: [directory()], packages: ["px-hello", "px-nowhere"] }),
+    /^(?!.*px-hello).*offer no package px-nowhere/s,
+  ],
+  [
+    "Xen where neither the directory nor the host's repositories offer it",
+    () => ({ repositories: [directory()], packages: [], xen: true }),
+    /offer no package xen-system-amd64/,
   ],
   [
     "Xen where no repository offers it",
@@ -101,16 +112,50 @@ test("the password of a repository is shown by nothing that fails, and is for ro
   // Nobody listens there; apt says in its error whom it has asked.
   const url = "http://anna:hunter2%40home@127.0.0.1:9/deb"
   const from = provider.engine.lines.length
-  const given = want({ repositories: [{ name: "own", url, allowUnsigned: true }] })
-  const failed = await failureOf(provider.create(urn, given))
+  const given = (packages: string[]) =>
+    want({ packages, repositories: [{ name: "own", url, allowUnsigned: true }] })
+  const made = await provider.create(urn, given([]))
+  const failed = await failureOf(provider.update(urn, made, given(["px-hello"])))
   t.regex(failed.says, /127\.0\.0\.1/)
   const told = [failed.says, ...provider.engine.lines.slice(from).map(({ message }) => message)].join("\n")
   t.notRegex(told, /hunter2/)
   t.true(told.includes("own (http://[secret]@127.0.0.1:9/deb)"), told)
   const path = "/etc/apt/sources.list.d/pulumi-xen-own.sources"
   t.is(await wired.inside(`stat -c '%a %U' ${path} && grep -c hunter2 ${path}`), "600 root\n1\n")
-  await provider.client.delete(urn, failed.saved!.id, failed.saved as never)
+  await provider.client.delete(urn, made.id, made)
 })
+
+for (const [what, more, says] of [
+  [
+    "has not what it is added for",
+    () => ({ packages: ["px-hello", "px-nowhere", "px-gone"] }),
+    /do not offer px-nowhere px-gone/,
+  ],
+  [
+    "does not answer",
+    () => ({ repositories: [{ ...own(), url: "http://127.0.0.1:9/deb" }] }),
+    /127\.0\.0\.1/,
+  ],
+] as const)
+  test(`a new repository that ${what} is taken back at once, and no package is installed`, async t => {
+    t.timeout(300_000)
+    const setting = "dpkg-query -W; find /etc/apt -type f | xargs md5sum"
+    const before = await wired.inside(setting)
+    const failed = await failureOf(provider.create(urn, want(more())))
+    t.regex(failed.says, says)
+    t.regex(failed.says, /Add the package repositories own .*What this step had added was taken back\./s)
+    t.is(await wired.inside(setting), before)
+    const made = await provider.create(urn, want())
+    t.like(made.outputs, { versions: { "px-hello": "2.0" } })
+    const changed = await failureOf(provider.update(urn, made, want({ ...more(), packages: ["px-nowhere"] })))
+    t.regex(changed.says, what === "does not answer" ? /taken back/ : /offer no package px-nowhere/)
+    t.deepEqual(
+      (await provider.client.read(urn, made.id, made)).outputs.drift,
+      [],
+      "what was there is there again",
+    )
+    await provider.client.delete(urn, made.id, made)
+  })
 
 test("on a host that knows of no packages yet, the lists are fetched once: to look, and to install", async t => {
   t.timeout(300_000)

@@ -13,11 +13,11 @@ import type { PackageWanted } from "./wanted.ts"
 export async function inquireAvailable(
   connection: Connection,
   facts: HostFacts,
-  packages: readonly PackageWanted[],
+  names: readonly string[],
   { signal, onStatus = () => {} }: { signal: AbortSignal; onStatus?: (text: string) => void },
 ): Promise<{ refusals: Refusal[]; facts: HostFacts }> {
   const { manager, installed } = facts.packages
-  const missing = packages.filter(({ name }) => installed[name] === undefined).map(({ name }) => name)
+  const missing = names.filter(name => installed[name] === undefined)
   if (manager === undefined || missing.length === 0) return { refusals: [], facts }
   const offered = async () =>
     (await readFacts(connection, { depth: "full", packages: missing, signal })).packages.available

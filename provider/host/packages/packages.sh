@@ -76,6 +76,18 @@ install) # ID DATABASE COMMAND…
   count "$id" "$database"
   [ "$code" = 0 ] && rm -f "$records/$id.before"
   exit "$code" ;;
+offered) # TOOL NAME…: each of them must be in a repository
+  tool=$1 lacking=
+  shift
+  for name in "$@"; do
+    case $tool in
+    apt) apt-cache policy "$name" | grep -q '^  Candidate: [^(]' ;;
+    dnf) dnf -q repoquery "$name" | grep -q . ;;
+    yum) yum -q list available "$name" | grep -q . ;;
+    zypper) zypper --non-interactive --quiet --no-refresh search --match-exact "$name" | grep -q '|' ;;
+    esac || lacking="$lacking $name"
+  done 2>/dev/null </dev/null
+  [ -z "$lacking" ] || { echo "the package repositories, with those that are new, do not offer$lacking" >&2; exit 69; } ;;
 renew) # FILE…: dnf and yum leave a version alone that is installed, though the file is another build of it
   await 600
   for file in "$@"; do

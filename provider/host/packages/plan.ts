@@ -2,6 +2,7 @@ import { lines } from "../facts/sections.ts"
 import type { HostFacts } from "../facts/types.ts"
 import { RECORDS, readRecord, recordPath, recordText, writeRecord } from "../records.ts"
 import { type Plan, remove, step, write } from "../step.ts"
+import { expectedPackages } from "./offers.ts"
 import { planSending } from "./repository/send.ts"
 import {
   holdStep,
@@ -36,20 +37,30 @@ export function packageNames({ packages = [], files = [] }: PackagesWanted): str
   return [...HOLD_PACKAGES, ...packages.map(named), ...files.map(named)]
 }
 
-/** The least that brings the set onto the host: keys, repositories, packages, holds. */
-export function planPackages(facts: HostFacts, wanted: PackagesWanted): Plan {
+/**
+ * The least that brings the set onto the host: keys, repositories, packages, holds. `beforehand` is done, where there is
+ * something to do, before the first package is installed: not before the packages are known to be there.
+ */
+export function planPackages(facts: HostFacts, wanted: PackagesWanted, beforehand: Plan = []): Plan {
   const { manager, broken } = facts.packages
   if (manager === undefined) return []
   const tool = packageTool(manager)
-  return [
+  const expected = expectedPackages(facts, wanted).fromNew
+  const first = [
     ...(broken.length > 0 ? [repairStep(tool, broken)] : []),
-    ...planSources(tool, facts, wanted),
-    ...planInstallation(tool, facts, wanted),
+    ...planSources(tool, facts, wanted, expected),
   ]
+  const installation = planInstallation(tool, facts, wanted, expected.length > 0)
+  return first.length + installation.length > 0 ? [...first, ...beforehand, ...installation] : []
 }
 
 /** Where packages come from; and the record of it, which is written before there is anything to forget. */
-function planSources(tool: PackageTool, facts: HostFacts, wanted: PackagesWanted): Plan {
+function planSources(
+  tool: PackageTool,
+  facts: HostFacts,
+  wanted: PackagesWanted,
+  expected: readonly string[],
+): Plan {
   const { id, repositories = [] } = wanted
   const record = recordOf(facts, id)
   const files: Record<string, string> = Object.assign(
@@ -75,7 +86,9 @@ function planSources(tool: PackageTool, facts: HostFacts, wanted: PackagesWanted
       ? [step(`Write down what the set ${id} puts on the host`, [write(path, recordText(next))])]
       : []),
     ...sending,
-    ...(changed.length > 0 || stale.length > 0 ? [repositoryStep(tool, wanted, changed, stale)] : []),
+    ...(changed.length > 0 || stale.length > 0
+      ? [repositoryStep(tool, facts, wanted, changed, stale, expected)]
+      : []),
   ]
 }
 
@@ -101,7 +114,12 @@ function recordedFiles(facts: HostFacts, { id, files = [] }: PackagesWanted): Pa
   return files.filter(({ name, sha256 }) => digests[name] === sha256)
 }
 
-function planInstallation(tool: PackageTool, facts: HostFacts, wanted: PackagesWanted): Plan {
+function planInstallation(
+  tool: PackageTool,
+  facts: HostFacts,
+  wanted: PackagesWanted,
+  refreshed: boolean,
+): Plan {
   const { installed, held } = facts.packages
   const { files = [] } = wanted
   const packages = completed(tool, wanted)
@@ -119,11 +137,13 @@ function planInstallation(tool: PackageTool, facts: HostFacts, wanted: PackagesW
     name =>
       held.includes(name) && !stuck.includes(name) && !packages.some(one => one.name === name && one.hold),
   )
+  // A file may bring a repository with it.
+  const fetched = facts.packages.fetched === true || (refreshed && missingFiles.length === 0)
   const done = writeRecord(recordName(wanted.id), recordOfWanted(tool, wanted, files))
   return [
     ...(stuck.length > 0 ? [releaseStep(tool, stuck)] : []),
     ...(missingFiles.length > 0 ? [installFilesStep(tool, wanted, missingFiles, done)] : []),
-    ...(missing.length > 0 ? [installStep(tool, facts, wanted.id, missing)] : []),
+    ...(missing.length > 0 ? [installStep(tool, fetched, wanted.id, missing)] : []),
     ...(toRelease.length > 0 ? [releaseStep(tool, toRelease)] : []),
     ...(toHold.length > 0 ? [holdStep(tool, toHold)] : []),
   ]

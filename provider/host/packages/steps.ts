@@ -27,27 +27,38 @@ export function repairStep(tool: PackageTool, broken: readonly string[]): Step {
   )
 }
 
+/**
+ * `expected`: packages that are now to be had. A repository that does not answer, or has not what it is added for, is
+ * taken away again: with it the host's package tool would fail for everybody.
+ */
 export function repositoryStep(
   tool: PackageTool,
+  facts: HostFacts,
   { id, repositories = [] }: PackagesWanted,
   changed: readonly [string, string][],
   stale: readonly Action[],
+  expected: readonly string[],
 ): Step {
-  const secret = repositories.filter(isPrivate).map(({ name }) => tool.repositoryPath(name))
-  const writeSource = (path: string, content: string) =>
-    secret.includes(path) ? write(path, new Secret(content), 0o600) : write(path, content)
   const unsigned = repositories.filter(({ allowUnsigned }) => allowUnsigned).map(({ name }) => name)
   const trust = changed.flatMap(([path, content]) => trustKey(tool, id, path, content, "trust"))
   return step(
     repositories.length > 0
       ? `Add the package repositories ${repositories.map(one => `${one.name} (${shownUrl(one)})`).join(", ")}`
       : "Remove package repositories",
-    [...changed.map(([path, content]) => writeSource(path, content)), ...trust, ...stale],
+    [
+      ...changed.map(([path, content]) => writeSource(path, content)),
+      ...trust,
+      ...stale,
+      ...(expected.length > 0
+        ? [inTurn(tool.refresh), helper([], "offered", facts.packages.manager!, ...expected)]
+        : []),
+    ],
     {
+      whole: true,
       progress: packageProgress,
       undo: [
         ...changed.flatMap(([path, content]) => trustKey(tool, id, path, content, "distrust")),
-        ...changed.map(([path]) => remove(path)),
+        ...changed.map(([path]) => restore(facts, path)),
       ],
       ...(unsigned.length > 0
         ? { note: `Packages of ${unsigned.join(", ")} are not checked for a signature, as was asked.` }
@@ -56,16 +67,25 @@ export function repositoryStep(
   )
 }
 
+function writeSource(path: string, content: string): Action {
+  return isPrivate(content) ? write(path, new Secret(content), 0o600) : write(path, content)
+}
+
+function restore({ files }: HostFacts, path: string): Action {
+  const before = files[path]
+  return before === undefined ? remove(path) : writeSource(path, before)
+}
+
 export function installStep(
   tool: PackageTool,
-  facts: HostFacts,
+  fetched: boolean,
   id: string,
   packages: readonly PackageWanted[],
 ): Step {
   const words = tool.install(packages)
   const titles = packages.map(({ name, version }) => (version ? `${name} ${version}` : name))
   // Lists that were never fetched know no package; those of a new repository do not exist yet.
-  const refresh = facts.packages.fetched ? [] : [inTurn(tool.refresh)]
+  const refresh = fetched ? [] : [inTurn(tool.refresh)]
   const actions = [...refresh, helper(words, "install", id, tool.database, ...words)]
   return step(`Install ${titles.join(", ")}`, actions, {
     undo: [helper(tool.remove(packages.map(({ name }) => name)), "remove", id, tool.database)],

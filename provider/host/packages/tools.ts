@@ -42,13 +42,14 @@ export interface PackageTool {
 const isSigned = ({ key, directory, allowUnsigned }: RepositoryWanted): boolean =>
   !allowUnsigned && (key !== undefined || directory === undefined)
 
-/** Whether the repository's own file is for root alone, as there is a password in it. */
-export const isPrivate = ({ url = "" }: RepositoryWanted): boolean => userInfoOf(url) !== undefined
+/** Whether a repository's file is for root alone, as there is a password in it. */
+export const isPrivate = (content: string): boolean => content.includes(`\n${PRIVATE}\n`)
+const PRIVATE = "# It holds a password, and is for root alone to read."
 
 /** The mark of a private file is a line of it, so that one that was readable for everybody is written anew. */
 const heading = (repository: RepositoryWanted): readonly string[] => [
   "# Written by pulumi-xen. What is changed here by hand is overwritten.",
-  ...(isPrivate(repository) ? ["# It holds a password, and is for root alone to read."] : []),
+  ...(userInfoOf(repository.url ?? "") === undefined ? [] : [PRIVATE]),
 ]
 
 const APT_INSTALL: Command = [

@@ -22,6 +22,8 @@ export interface PackageDirectory {
 export interface OpenedPackages {
   /** The files of the index that package tools read, by path. */
   readonly index: Readonly<Record<string, string>>
+  /** Names of the packages. */
+  readonly names: readonly string[]
   /** Versions by name, as the package tool writes them, of the packages that are there in one version. */
   readonly versions: Readonly<Record<string, string>>
 }
@@ -87,8 +89,8 @@ export async function openDirectory(
       throw new PackageDirectoryError(`${at} cannot be used: ${error.message}; build or download it anew`)
     }
   }
-  const deb = { index: debIndex(debs), versions: inOneVersion(debs.map(debVersion)) }
-  const rpm = { index: rpmIndex(rpms), versions: inOneVersion(rpms.map(rpmVersion)) }
+  const deb = { index: debIndex(debs), ...namesAndVersions(debs.map(debVersion)) }
+  const rpm = { index: rpmIndex(rpms), ...namesAndVersions(rpms.map(rpmVersion)) }
   return { path, contents, opened: { deb, rpm } }
 }
 
@@ -101,6 +103,10 @@ function debVersion({ control }: DebEntry): NamedVersion {
 
 function rpmVersion({ rpm: { name, epoch, version, release } }: RpmEntry): NamedVersion {
   return [name, `${epoch > 0 ? `${epoch}:` : ""}${version}-${release}`]
+}
+
+function namesAndVersions(found: readonly NamedVersion[]) {
+  return { names: [...new Set(found.map(([name]) => name))].sort(), versions: inOneVersion(found) }
 }
 
 /** Which of several versions is the newest is for the package tool to say. */
