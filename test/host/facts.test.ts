@@ -8,7 +8,7 @@ import {
   shellWords,
 } from "../../provider/host/facts/grub.ts"
 import { nmcliFields, parseResolvConf, parseRoutes } from "../../provider/host/facts/network.ts"
-import { familyOf, packageManagerOf } from "../../provider/host/facts/packages.ts"
+import { familyOf, packageManagerOf, parsePackages } from "../../provider/host/facts/packages.ts"
 import { guardState, parseFacts } from "../../provider/host/facts/parse.ts"
 import { ProbeFormatError, parseSections } from "../../provider/host/facts/sections.ts"
 import type { GuardState } from "../../provider/host/facts/types.ts"
@@ -150,6 +150,39 @@ submenu 'Advanced options for Debian GNU/Linux (with Xen hypervisor)' $menuentry
 	}
 }
 `
+
+test("what dnf5 keeps at a version is held; what it keeps from one, or in a range, is not", t => {
+  // As dnf5-versionlock(8) has it.
+  const toml = `version = "1.0"
+
+[[packages]]
+name = "xen"
+comment = "Added by 'versionlock add' command on 2026-11-30 00:00:00"
+[[packages.conditions]]
+key = "evr"
+comparator = "="
+value = "0:4.19.1-1.fc41"
+
+[[packages]]
+name = "iftop"
+[[packages.conditions]]
+key = "evr"
+comparator = "!="
+value = "0:1.0-0.31.pre4.fc39"
+
+[[packages]]
+name = "acpi"
+[[packages.conditions]]
+key = "evr"
+comparator = ">="
+value = "3"
+`
+  const sections = new Map([
+    ["package-tools", "dnf5\nrpm"],
+    ["file /etc/dnf/versionlock.toml", toml],
+  ])
+  t.deepEqual(parsePackages(sections, "el").held, ["xen"])
+})
 
 test("GRUB's menu is read with its submenus, as grub-mkconfig writes it", t => {
   const menu = parseGrubMenu(MENU)

@@ -95,10 +95,20 @@ const LOCKS = [
 
 /** Lines of versionlock ("xen-0:4.17.7-1.el9.*") and of zypper's locks ("solvable_name: xen"). */
 function rpmHeld(sections: Sections): string[] {
-  return LOCKS.flatMap(path => lines(sections.get(`file ${path}`))).flatMap(line => {
+  const listed = LOCKS.flatMap(path => lines(sections.get(`file ${path}`))).flatMap(line => {
     const locked =
       /^solvable_name:\s*(\S+)/.exec(line)?.[1] ?? /^([A-Za-z0-9].*?)-(?:\d+:)?\d[^-]*-[^-]+$/.exec(line)?.[1]
     return locked === undefined ? [] : [locked]
+  })
+  return [...listed, ...dnf5Held(sections.get("file /etc/dnf/versionlock.toml") ?? "")]
+}
+
+/** dnf5's `[[packages]]` (dnf5-versionlock(8)). One that is kept from a version, and not at one, is not held. */
+function dnf5Held(toml: string): string[] {
+  const [, ...packages] = toml.split(/^\[\[packages\]\]\s*$/m)
+  return packages.flatMap(text => {
+    const name = /^name\s*=\s*["']([^"'*?]+)["']/m.exec(text)?.[1]
+    return name !== undefined && /^comparator\s*=\s*["']==?["']/m.test(text) ? [name] : []
   })
 }
 

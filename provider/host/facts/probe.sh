@@ -219,7 +219,7 @@ if have rpm && { [ "$rpms" ] || ! [ -s "$dpkg" ]; }; then
     say "$(rpm -qa --qf '%{NAME}.%{ARCH}\n' | sort | uniq -d | grep -vE '^(kernel|gpg-pubkey)')"
     break
   done
-  files /etc/dnf/plugins/versionlock.list /etc/yum/pluginconf.d/versionlock.list /etc/zypp/locks
+  files /etc/dnf/versionlock.toml /etc/dnf/plugins/versionlock.list /etc/yum/pluginconf.d/versionlock.list /etc/zypp/locks
 else
   rpms=none
 fi
