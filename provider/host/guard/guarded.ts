@@ -76,7 +76,16 @@ export async function restartHost(
   const before = await bootId(connection)
   const watch = new Watch(connection, RESTART_TIME, onStatus, signal)
   await restart(connection, watch)
-  await watch.until("the machine to restart", async fresh => (await bootId(fresh)) !== before)
+  await watch
+    .until("the machine to restart", async fresh => (await bootId(fresh)) !== before)
+    .catch((error: unknown) => {
+      if (!(error instanceof OverdueError)) throw error
+      throw new Error(
+        `The machine was told to restart and has not answered for ${RESTART_TIME / 60} minutes. Look at its console, or ` +
+          "have it switched off and on; GRUB's menu has all its entries. Run again when it answers.",
+        { cause: error },
+      )
+    })
 }
 
 /** The time was over. `cause` is the last thing that went wrong. */
