@@ -55,28 +55,20 @@ const restartNeeded = (facts: HostFacts, wanted: Dom0Wanted): boolean =>
   planDom0(facts, wanted).some(({ risk }) => risk === "boot")
 
 const forgetOwner = step("Forget whose the machine's Xen was", [release("dom0")])
-const restartIntoLinux = step("Restart into plain Linux", [], { risk: "reboot" })
 
-function removing(reboot: Dom0Wanted["reboot"]): HostChange {
+function removing({ reboot, window }: Dom0Wanted): HostChange {
   return {
     refusals: facts =>
       planDom0Removal(facts).length > 0 || ownerOf(facts, "dom0") !== undefined
         ? refuseRemoval(facts, reboot)
         : [],
-    // The mark goes last: a run that was killed between the files and the restart finds by it what is left to do. Where
-    // there is no restart the record goes last, and tells that.
-    plan: facts => {
-      const files = planDom0Removal(facts)
-      if (ownerOf(facts, "dom0") === undefined) return files
-      if (dom0Record(facts)?.adopted) return [forgetOwner, ...files]
-      const restart = files.length === 0 && facts.xen ? [restartIntoLinux] : []
-      return [...files, ...restart, forgetOwner]
-    },
-    missing: (facts, before) => [
-      ...(facts.xen && ownerOf(before, "dom0") !== undefined && !dom0Record(before)?.adopted
-        ? ["Xen still runs"]
-        : []),
-      ...(dom0Record(facts) ? ["the old configuration is not back"] : []),
+    plan: facts => [
+      ...planDom0Removal(facts, window),
+      ...(ownerOf(facts, "dom0") === undefined ? [] : [forgetOwner]),
+    ],
+    missing: (facts, before, step) => [
+      ...(facts.xen && dom0Record(before)?.adopted === false ? ["Xen still runs"] : []),
+      ...(dom0Record(facts) && step === undefined ? ["the old configuration is not back"] : []),
     ],
   }
 }
@@ -217,7 +209,7 @@ export function dom0(hosts: Hosts) {
 
     async delete(_id, state, context) {
       const host = await hosts.connect(state.inputs.connection, context)
-      await changeHost(host, removing(state.inputs.reboot), context)
+      await changeHost(host, removing(wantedOf(state.inputs)), context)
     },
   })
 }

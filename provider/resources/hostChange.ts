@@ -6,7 +6,7 @@ import { type ProbeOptions, readFacts } from "../host/facts/probe.ts"
 import type { GuardFacts } from "../host/facts/types.ts"
 import { GuardRevertedError, isRunning } from "../host/guard/guard.ts"
 import { isAnotherHost, RESTART_TIME } from "../host/guard/guarded.ts"
-import { type HostFacts, type Plan, type Refusal, refuse } from "../host/index.ts"
+import { type HostFacts, type Plan, type Refusal, refuse, type Step } from "../host/index.ts"
 import { withHostLock } from "../host/lock.ts"
 import type { Context } from "../rpc/resource.ts"
 import { SshError } from "../ssh/errors.ts"
@@ -22,8 +22,12 @@ export interface HostChange {
   inquire?(host: Connection, facts: HostFacts, context: Context): Promise<Inquiry>
   /** The least that leads to what is wanted; `[]` when all is as wanted. */
   plan(facts: HostFacts): Plan
-  /** What is not as wanted, in words, once the plan was carried out; `[]` is the proof. */
-  missing(facts: HostFacts, before: HostFacts): readonly string[]
+  /**
+   * What is not as wanted, in words; `[]` is the proof.
+   *
+   * @param step after which this is asked, where more of the plan is to come. Default: all was carried out
+   */
+  missing(facts: HostFacts, before: HostFacts, step?: Step): readonly string[]
   /** Called when the first step is about to be taken: from here on something may exist. */
   begin?(facts: HostFacts): void
   /** Called when the host has taken the change back. */
@@ -82,9 +86,9 @@ async function changeFrom(
   const earlier = takenBack(before, plan)
   if (earlier) context.log("warning", tale(earlier))
   change.begin?.(before)
-  const prove = async (connection: Connection): Promise<HostFacts> => {
+  const prove = async (connection: Connection, step?: Step): Promise<HostFacts> => {
     const facts = await look(connection)
-    const missing = change.missing(facts, before)
+    const missing = change.missing(facts, before, step === plan.at(-1) ? undefined : step)
     if (missing.length > 0) throw new NotAsWantedError(connection.name, missing)
     return facts
   }
@@ -92,7 +96,7 @@ async function changeFrom(
   const own = await host.fresh({ signal: context.signal })
   try {
     await apply(own, plan, {
-      verify: async fresh => void (await prove(fresh)),
+      verify: async (fresh, step) => void (await prove(fresh, step)),
       signal: context.signal,
       onStatus: statusLine(context),
     })
@@ -103,7 +107,7 @@ async function changeFrom(
     await own.close()
   }
   await answering(host, context)
-  const after = plan.some(step => step.guard) ? await look(host) : await prove(host)
+  const after = plan.at(-1)?.guard ? await look(host) : await prove(host)
   tellGuards(before, after, context)
   return after
 }

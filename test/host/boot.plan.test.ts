@@ -181,15 +181,27 @@ for (const [commandLine, found] of FOREIGN)
     t.is(dom0Found(facts), undefined, "without Xen there is nothing to find")
   })
 
-test("a removal gives every file back and restarts into plain Linux", t => {
+test("a removal boots plain Linux once, on trial with Xen behind it, and then gives every file back", t => {
   const facts = installed()
   t.deepEqual(planDom0Removal(facts), [])
-  const removal = planDom0Removal(running(facts, planDom0(facts, WANTED)))
+  const xenHost = running(facts, planDom0(facts, WANTED))
+  const removal = planDom0Removal(xenHost, 45)
   t.deepEqual(
     removal.map(({ risk }) => risk),
-    ["none", "reboot"],
+    ["boot", "none"],
   )
-  const back = removal[0]!.actions.flatMap(one => (one.kind === "write" ? [[one.path, one.content]] : []))
+  const [leave] = removal
+  t.is(commands(leave!).at(-1), `grub-reboot --boot-directory=/boot ${PLAIN_ENTRY}`)
+  t.like(leave!.guard, { name: "dom0", window: 45, restart: "after-trial" })
+  t.deepEqual(leave!.guard!.afterBoot[0], ["grub-set-default", "--boot-directory=/boot", XEN_ENTRY])
+  t.deepEqual(leave!.guard!.keep![0], ["grub-set-default", "--boot-directory=/boot", PLAIN_ENTRY])
+  const { xen: _, ...left } = xenHost
+  t.deepEqual(
+    titles(planDom0Removal(left)),
+    [removal[1]!.title],
+    "it has left Xen: the files are what is to do",
+  )
+  const back = removal[1]!.actions.flatMap(one => (one.kind === "write" ? [[one.path, one.content]] : []))
   t.deepEqual(Object.fromEntries(back), facts.files)
 })
 

@@ -13,21 +13,24 @@ const older = `submenu 'Advanced options' $menuentry_id_option 'y' {\n\t${debian
 const xen = entry("Debian GNU/Linux, with Xen", "--class debian --class gnu-linux --class os --class xen")
 const memtest = entry("Memory test", "--class memtest86")
 
-const MENUS: readonly [what: string, menu: string, number: string][] = [
-  ["Debian's", debian + older + xen, "0"],
-  ["one with something before Linux", memtest + older + debian + xen, "2"],
-  ["one that lists Xen first", xen + older + debian, "2"],
-  ["one whose entries are files of their own", `blscfg\n${xen}`, "0"],
+const MENUS: readonly [what: string, menu: string, plain: string, xen: string][] = [
+  ["Debian's", debian + older + xen, "0", "2"],
+  ["one with something before Linux", memtest + older + debian + xen, "2", "3"],
+  ["one that lists Xen first", xen + older + debian, "2", "0"],
+  ["one whose entries are files of their own", `blscfg\n${xen}`, "0", "0"],
+  ["one with something before such files", `${memtest}blscfg\n${xen}`, "1", "1"],
 ]
-for (const [what, menu, number] of MENUS)
-  test(`what GRUB boots when Xen cannot be loaded is plain Linux, by its number in the menu: ${what}`, async t => {
+for (const [what, menu, plainNumber, xenNumber] of MENUS)
+  test(`what GRUB boots when what is tried cannot be loaded is known by its number in the menu: ${what}`, async t => {
     const directory = await mkdtemp(join(tmpdir(), "grub-"))
     const config = join(directory, "grub.cfg")
     await writeFile(config, menu)
     const grub = grubOf({ ...hostFacts().boot.grub!, config, directory })
     const environment = async () => await must(["grub-editenv", join(directory, "grubenv"), "list"])
     await must(grub.fallBackToPlain)
-    t.is(await environment(), `fallback=${number}\n`)
+    t.is(await environment(), `fallback=${plainNumber}\n`)
+    await must(grub.fallBackToXen)
+    t.is(await environment(), `fallback=${xenNumber}\n`)
     await must(grub.fallBackTo(undefined))
     t.is(await environment(), "")
     await must(grub.fallBackTo("3 1"))

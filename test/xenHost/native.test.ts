@@ -48,6 +48,39 @@ the machine back", async t => {
   t.is(await www1.run(PLAIN), bare)
 })
 
+/** Cuts the network off wherever no Xen runs. */
+const MUTE = `
+cat >/etc/systemd/system/mute.service <<'END'
+[Unit]
+After=network.target ssh.service
+[Service]
+Type=oneshot
+ExecStart=sh -c 'grep -qs xen /sys/hypervisor/type || ip link set eth0 down'
+[Install]
+WantedBy=multi-user.target
+END
+systemctl enable --quiet mute.service`
+
+test("a plain Linux that does not answer is left again: the machine is back on its Xen, and leaves it when that is mended", async t => {
+  const www1 = await rent(t)
+  const bare = await www1.run(PLAIN)
+  await www1.want(windows)
+  await www1.up()
+  await www1.run(MUTE)
+  const boot = await www1.bootId()
+  const refused = await www1.stack.run(["destroy", "--yes", "--skip-preview"])
+  t.regex(
+    refused.stdout,
+    /Restart into plain Linux: .*The host has taken the change back and is on its old setting/s,
+  )
+  t.not(await www1.bootId(), boot)
+  await isXenHost(t, www1, 1024)
+  await www1.run("systemctl disable --quiet mute.service; rm /etc/systemd/system/mute.service")
+  await www1.stack.succeed(["destroy", "--yes", "--skip-preview"])
+  t.is(www1.machine.booted.xen, undefined)
+  t.is(await www1.run(PLAIN), bare)
+})
+
 /** What `pulumi up` shows on the way, in its order. */
 const STEPS: readonly string[] = [
   "fetching the lists of packages",

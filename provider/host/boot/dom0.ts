@@ -244,10 +244,10 @@ function trialTitle(facts: HostFacts): string {
 }
 
 /**
- * Back to plain Linux: the files and GRUB's default as they were, and a restart out of Xen. A Xen that was there before
+ * Back to plain Linux: a restart out of Xen, and then the files and GRUB's default as they were. A Xen that was there before
  * stays, and has its old options from the next restart on.
  */
-export function planDom0Removal(facts: HostFacts): Plan {
+export function planDom0Removal(facts: HostFacts, window?: number): Plan {
   const record = dom0Record(facts)
   const grub = facts.boot.grub && grubOf(facts.boot.grub)
   if (!record || !grub) return []
@@ -259,6 +259,7 @@ export function planDom0Removal(facts: HostFacts): Plan {
     content === null ? remove(path) : write(path, content),
   )
   return [
+    ...(facts.xen && !record.adopted ? [leaveStep(grub, saved, window)] : []),
     step("Give GRUB and Xen's services their old configuration back", [
       run(grub.setDefault(saved)),
       run(grub.fallBackTo(undefined)),
@@ -266,6 +267,35 @@ export function planDom0Removal(facts: HostFacts): Plan {
       run(grub.regenerate),
       remove(recordPath(DOM0_RECORD)),
     ]),
-    ...(facts.xen && !record.adopted ? [step("Restart into plain Linux", [], { risk: "reboot" })] : []),
   ]
+}
+
+/**
+ * GRUB boots plain Linux once, as it booted Xen once: who knows what has become of it meanwhile. Xen is the default until
+ * somebody has come in, and what is booted when the kernel cannot be loaded.
+ */
+function leaveStep(grub: Grub, plain: string, window = 300): Step {
+  const { saved_entry: former, fallback } = grub.facts.environment
+  const back = [
+    ...(former === undefined ? [] : [grub.setDefault(former)]),
+    ...[grub.fallBackTo(fallback), grub.forgetNext],
+  ]
+  return {
+    title: "Restart into plain Linux",
+    note: "Xen stays the default until plain Linux has answered.",
+    risk: "boot",
+    actions: [run(grub.fallBackToXen), run(grub.bootOnce(plain))],
+    undo: back.map(command => run(command)),
+    guard: {
+      name: "dom0",
+      window,
+      grace: 600,
+      before: [],
+      after: back,
+      afterBoot: back,
+      keep: [grub.setDefault(plain), grub.fallBackTo(undefined)],
+      trial: ["sh", "-c", '[ "$(cat /sys/hypervisor/type 2>/dev/null)" != xen ]'],
+      restart: "after-trial",
+    },
+  }
 }

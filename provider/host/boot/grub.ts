@@ -7,12 +7,19 @@ const OWN = "/etc/default/grub.d/pulumi-xen.cfg"
 const MAIN = "/etc/default/grub"
 
 /**
- * The number of the first entry of 10_linux on the menu's upper level. Where the menu has none, its entries are
- * files of their own (Boot Loader Specification), which come first.
+ * The number of the first such entry on the menu's upper level. Entries of 10_linux may be files of their own (Boot Loader
+ * Specification), all of which stand where the menu says `blscfg`.
  */
-const PLAIN_NUMBER = `awk '
-  /^(menuentry|submenu) / { if (/--class gnu-linux/ && !/--class xen/) { found = 1; exit } number++ }
+const numberOf = (
+  which: string,
+): string => `awk -v files="$(ls /boot/loader/entries/*.conf 2>/dev/null | wc -l)" '
+  ${which} { found = 1; exit }
+  /^blscfg/ { number += files }
+  /^(menuentry|submenu) / { number++ }
   END { print found ? number + 0 : 0 }'`
+const ENTRY = "/^(menuentry|submenu) /"
+const PLAIN = `/^blscfg/ || (${ENTRY} && /--class gnu-linux/ && !/--class xen/)`
+const XEN = `${ENTRY} && /--class xen/`
 
 /** GRUB with what can be done to it: everything is spelt as on this host. */
 export interface Grub {
@@ -20,6 +27,8 @@ export interface Grub {
   /** Writes the menu anew from /etc/default/grub. */
   readonly regenerate: Command
   setDefault(entry: string): Command
+  /** Boots an entry once, the next time. */
+  bootOnce(entry: string): Command
   /** Boots the Xen entry once, the next time. Fails where the menu has none. */
   readonly bootXenOnce: Command
   readonly makeXenDefault: Command
@@ -32,6 +41,8 @@ export interface Grub {
    * grubenv for its own variables (`load_env` of 00_header).
    */
   readonly fallBackToPlain: Command
+  /** The same with Xen, where plain Linux is what is tried. */
+  readonly fallBackToXen: Command
   /** `undefined`: to nothing. */
   fallBackTo(entries: string | undefined): Command
 }
@@ -48,23 +59,21 @@ export function grubOf(facts: GrubFacts): Grub {
     const script = `entry=$(${id}); [ -n "$entry" ] || { echo "the menu $1 has no Xen entry" >&2; exit 1; }; ${then} "$2" "$entry"`
     return ["sh", "-c", script, "sh", config, at]
   }
+  const fallBackToFirst = (which: string): Command => [
+    ...["sh", "-c", `number=$(${numberOf(which)} "$1") && shift && exec "$@" fallback="$number"`],
+    ...["sh", config, ...environment, "set"],
+  ]
   return {
     facts,
     regenerate: onDebian ? ["update-grub"] : [`${prefix}-mkconfig`, "-o", config],
     setDefault: entry => [`${prefix}-set-default`, at, entry],
+    bootOnce: entry => [`${prefix}-reboot`, at, entry],
     bootXenOnce: withXenEntry(`${prefix}-reboot`),
     makeXenDefault: withXenEntry(`${prefix}-set-default`),
     forgetNext: [...environment, "unset", "next_entry"],
     nothingNext: ["sh", "-c", '! "$@" list | grep "^next_entry=."', "sh", ...environment],
-    fallBackToPlain: [
-      "sh",
-      "-c",
-      `number=$(${PLAIN_NUMBER} "$1") && shift && exec "$@" fallback="$number"`,
-      "sh",
-      config,
-      ...environment,
-      "set",
-    ],
+    fallBackToPlain: fallBackToFirst(PLAIN),
+    fallBackToXen: fallBackToFirst(XEN),
     fallBackTo: entries => [
       ...environment,
       ...(entries === undefined ? ["unset", "fallback"] : ["set", `fallback=${entries}`]),
