@@ -65,7 +65,10 @@ async function applyStep(
   try {
     if (step.guard) await applyGuarded(connection, step, options)
     else if (step.risk === "reboot") await restartHost(connection, options)
-    else for (const action of step.actions) await act(connection, step, action, options, status)
+    else {
+      using _ = every(SILENCE, status)
+      for (const action of step.actions) await act(connection, step, action, options, status)
+    }
   } catch (error) {
     const outcome = step.whole ? await takeBack(connection, step) : undefined
     throw new StepError(connection.name, step.title, error, outcome)
@@ -91,10 +94,20 @@ async function applyGuarded(connection: Connection, step: Step, options: ApplyOp
   })
 }
 
-/** "title", "title: detail, 12 s". */
+/** Milliseconds after which a command that says nothing is said to go on. */
+const SILENCE = 5000
+
+function every(milliseconds: number, what: () => void): Disposable {
+  const timer = setInterval(what, milliseconds)
+  return { [Symbol.dispose]: () => clearInterval(timer) }
+}
+
+/** "title", "title: detail, 12 s"; the detail that was told last, where none is given. */
 function stopwatch(title: string, onStatus: ApplyOptions["onStatus"]): (detail?: string) => void {
   const began = Date.now()
-  return detail => {
+  let last: string | undefined
+  return (detail = last) => {
+    last = detail
     const seconds = Math.round((Date.now() - began) / 1000)
     onStatus?.(`${title}${detail ? `: ${detail}` : ""}${seconds > 0 ? `, ${seconds} s` : ""}`)
   }
