@@ -3,6 +3,7 @@ import test from "ava"
 import fc from "fast-check"
 import {
   grubEnvironmentProblem,
+  parseBlsEntry,
   parseGrubEnvironment,
   parseGrubMenu,
   shellWords,
@@ -209,6 +210,49 @@ test("GRUB's menu is read with its submenus, as grub-mkconfig writes it", t => {
   t.true(menu.followsSaved)
   t.true(menu.clearsNext)
 })
+
+const BLS: [what: string, file: string, text: string, entry: object][] = [
+  [
+    "a kernel of EL 9",
+    "5b9a-5.14.0-570.el9.x86_64.conf",
+    `title Rocky Linux (5.14.0-570.el9.x86_64) 9.6 (Blue Onyx)
+version 5.14.0-570.el9.x86_64
+linux /vmlinuz-5.14.0-570.el9.x86_64
+initrd /initramfs-5.14.0-570.el9.x86_64.img $tuned_initrd
+options root=/dev/mapper/rl-root ro crashkernel=1G-4G:192M $tuned_params
+grub_users $grub_users
+`,
+    {
+      id: "5b9a-5.14.0-570.el9.x86_64",
+      title: "Rocky Linux (5.14.0-570.el9.x86_64) 9.6 (Blue Onyx)",
+      xen: false,
+      recovery: false,
+      linux: "/vmlinuz-5.14.0-570.el9.x86_64",
+      options: "root=/dev/mapper/rl-root ro crashkernel=1G-4G:192M $tuned_params",
+    },
+  ],
+  [
+    "the rescue kernel",
+    "5b9a-0-rescue.conf",
+    "title Rocky Linux (0-rescue-5b9a) 9.6\nlinux /vmlinuz-0-rescue-5b9a\n",
+    {
+      id: "5b9a-0-rescue",
+      title: "Rocky Linux (0-rescue-5b9a) 9.6",
+      xen: false,
+      recovery: true,
+      linux: "/vmlinuz-0-rescue-5b9a",
+      options: "",
+    },
+  ],
+  ["one that says nothing", "empty.conf", "", { id: "empty", title: "empty", xen: false, recovery: false }],
+]
+for (const [what, file, text, entry] of BLS)
+  test(`an entry of the Boot Loader Specification is read: ${what}`, t => {
+    t.deepEqual(
+      parseBlsEntry(`/boot/loader/entries/${file}`, text),
+      entry as ReturnType<typeof parseBlsEntry>,
+    )
+  })
 
 test("a menu with a fixed default is told from one that follows its saved entry", t => {
   const fixed = parseGrubMenu(
