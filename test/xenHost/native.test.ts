@@ -48,6 +48,37 @@ the machine back", async t => {
   t.is(await www1.run(PLAIN), bare)
 })
 
+const REFUSED: readonly [what: string, wish: (gateway: string) => object, says: RegExp][] = [
+  [
+    "more memory than the machine has",
+    () => ({ memory: 999_999 }),
+    /dom0 is to have 999999 MiB, but the machine has \d+ MiB/,
+  ],
+  [
+    "a restart against the policy",
+    () => ({ dom0: { ...windows.dom0, reboot: "refuse" } }),
+    /would have to restart .*and restarts are refused/,
+  ],
+  ["an uplink that is not there", () => ({ uplink: "eth7" }), /no interface eth7/],
+  [
+    "an address that another machine has",
+    gateway => ({ extraAddresses: [`${gateway}/24`] }),
+    /which another machine on its network has already/,
+  ],
+]
+
+test("what a part of the host cannot be given is refused for all of it by the preview, before anything is changed", async t => {
+  const www1 = await rent(t)
+  const bare = await www1.run(PLAIN)
+  const [, gateway] = /via (\S+)/.exec(await www1.run("ip -4 route show default"))!
+  for (const [what, wish, says] of REFUSED) {
+    await www1.want({ ...windows, ...wish(gateway!) })
+    t.regex(await www1.fails(["up", "--yes"]), says, what)
+  }
+  t.is(await www1.run(PLAIN), bare)
+  t.deepEqual(await www1.stack.resources(), [])
+})
+
 /** Cuts the network off wherever no Xen runs. */
 const MUTE = `
 cat >/etc/systemd/system/mute.service <<'END'
