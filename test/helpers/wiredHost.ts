@@ -46,10 +46,12 @@ export async function startWiredHost(options: HostOptions): Promise<WiredHost> {
 /** A port of 127.0.0.1 that leads to port 22 of an address, as a network namespace sees it. */
 async function openDoor(namespace: string, address: string) {
   const sockets = new Set<Socket>()
+  // A bash whose standard input is a socket, which Node's pipes are, takes itself for rsh's and reads ~/.bashrc. What stands
+  // there may wait for a lock, and leave one behind when it is killed.
   const carry = `exec 3<>/dev/tcp/${address}/22 && { cat <&3 & cat >&3; kill $!; }`
   const server = createServer(socket => {
     sockets.add(socket)
-    const carrier = spawn("ip", ["netns", "exec", namespace, "bash", "-c", carry], {
+    const carrier = spawn("ip", ["netns", "exec", namespace, "bash", "--norc", "-c", carry], {
       stdio: ["pipe", "pipe", "ignore"],
       detached: true,
     })
