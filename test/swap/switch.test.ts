@@ -203,7 +203,7 @@ test.serial(
     await using _ = host
     const talk = (address: string) =>
       new Program("ip", [
-        ...["netns", "exec", host.gateway.namespace, "bash", "-c"],
+        ...["netns", "exec", host.gateway.namespace, "bash", "--norc", "-c"],
         `exec 3<>/dev/udp/${address}/80; while read -r _; do echo >&3; timeout 10 head -n 1 <&3; done`,
       ])
     const before = [ADDRESS4, ADDRESS6].map(talk)

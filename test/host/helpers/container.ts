@@ -215,8 +215,20 @@ export class TestHost {
 
   /** Whether sshd answers at an address, from the other end of the wire. */
   async answers(address: string): Promise<boolean> {
+    // See openDoor of test/helpers/wiredHost.ts for --norc.
     const greet = `exec 3<>/dev/tcp/${address}/22 && head -c 7 <&3`
-    const { stdout } = await exec(["ip", "netns", "exec", this.router, "timeout", "15", "bash", "-c", greet])
+    const { stdout } = await exec([
+      "ip",
+      "netns",
+      "exec",
+      this.router,
+      "timeout",
+      "15",
+      "bash",
+      "--norc",
+      "-c",
+      greet,
+    ])
     return stdout === "SSH-2.0"
   }
 

@@ -27,7 +27,18 @@ export async function destroy(host: Host, { station, server }: Generation): Prom
 export async function answer(host: Host, from: Station | undefined, address: string): Promise<string> {
   const ask = `exec 3<>/dev/tcp/${address}/80 && printf 'GET / HTTP/1.1\\r\\nConnection: close\\r\\n\\r\\n' >&3 && cat <&3`
   const namespace = from?.namespace ?? host.id
-  const { stdout } = await exec(["ip", "netns", "exec", namespace, "timeout", "5", "bash", "-c", ask])
+  const { stdout } = await exec([
+    "ip",
+    "netns",
+    "exec",
+    namespace,
+    "timeout",
+    "5",
+    "bash",
+    "--norc",
+    "-c",
+    ask,
+  ])
   return stdout.split("\r\n\r\n")[1] ?? "nothing"
 }
 
