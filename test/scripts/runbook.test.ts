@@ -91,13 +91,13 @@ for (const name of ["bytemark", "away"]) {
   })
 }
 
-test("the files that Debian's Xen brings are assumed as it brings them", t => {
-  const assumed = new URL("../../scripts/runbook/debian/xen", import.meta.url)
-  const brought = "/usr/share/xen-utils-common/default.xen"
-  if (/VERSION_ID="12"/.test(readFileSync("/etc/os-release", "utf8")) && existsSync(brought))
+/** Where Debian 12's Xen has the file that becomes /etc/default/xen. */
+const brought = "/usr/share/xen-utils-common/default.xen"
+if (/VERSION_ID="12"/.test(readFileSync("/etc/os-release", "utf8")) && existsSync(brought))
+  test("the files that Debian's Xen brings are assumed as it brings them", t => {
+    const assumed = new URL("../../scripts/runbook/debian/xen", import.meta.url)
     t.is(readFileSync(assumed, "utf8"), readFileSync(brought, "utf8"))
-  else t.pass()
-})
+  })
 
 /** [what is wrong, words, what is said] */
 const wrong: [what: string, words: string[], says: RegExp][] = [

@@ -1,3 +1,4 @@
+import type { Command } from "../../ssh/command.ts"
 import type { HostFacts } from "../facts/types.ts"
 import { readRecord, recordPath, recordText, removeRecord, writeRecord } from "../records.ts"
 import { type Action, type Plan, remove, run, type Step, step, write } from "../step.ts"
@@ -202,7 +203,6 @@ function trialStep(
   reasons: readonly string[],
   wanted: Dom0Wanted,
 ): Step {
-  const { window = 300 } = wanted
   // A Xen that was replaced cannot be gone back to.
   const isReplaced = replacedImage(facts) !== undefined
   const former = isReplaced ? fallback : (grub.facts.environment.saved_entry ?? fallback)
@@ -221,12 +221,7 @@ function trialStep(
     ],
     undo: [...back.map(command => run(command)), ...putBack(facts, paths, grub)],
     guard: {
-      name: "dom0",
-      window,
-      grace: 600,
-      before: [],
-      after: back,
-      afterBoot: back,
+      ...trialGuard(back, wanted.window),
       // The old menu itself, and not another one: to write one takes up to minutes, and can fail.
       written: [grub.facts.config],
       proof: proofCommands(facts, wanted, grub),
@@ -235,6 +230,11 @@ function trialStep(
       restart: facts.xen && !isReplaced ? "always" : "after-trial",
     },
   }
+}
+
+/** What a boot on trial has in common, whatever is booted. */
+function trialGuard(back: readonly Command[], window = 300) {
+  return { name: "dom0", window, grace: 600, before: [], after: back, afterBoot: back }
 }
 
 function trialTitle(facts: HostFacts): string {
@@ -274,7 +274,7 @@ export function planDom0Removal(facts: HostFacts, window?: number): Plan {
  * GRUB boots plain Linux once, as it booted Xen once: who knows what has become of it meanwhile. Xen is the default until
  * somebody has come in, and what is booted when the kernel cannot be loaded.
  */
-function leaveStep(grub: Grub, plain: string, window = 300): Step {
+function leaveStep(grub: Grub, plain: string, window?: number): Step {
   const { saved_entry: former, fallback } = grub.facts.environment
   const back = [
     ...(former === undefined ? [] : [grub.setDefault(former)]),
@@ -287,12 +287,7 @@ function leaveStep(grub: Grub, plain: string, window = 300): Step {
     actions: [run(grub.fallBackToXen), run(grub.bootOnce(plain))],
     undo: back.map(command => run(command)),
     guard: {
-      name: "dom0",
-      window,
-      grace: 600,
-      before: [],
-      after: back,
-      afterBoot: back,
+      ...trialGuard(back, window),
       keep: [grub.setDefault(plain), grub.fallBackTo(undefined)],
       trial: ["sh", "-c", '[ "$(cat /sys/hypervisor/type 2>/dev/null)" != xen ]'],
       restart: "after-trial",
