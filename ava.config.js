@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto"
 import { basename } from "node:path"
-import { early, first, later } from "./scripts/test/machines.ts"
+import { early, first, laterMachines, laterOthers } from "./scripts/test/files.ts"
 
-// `npm test` (scripts/test.ts) runs those of `later` when all others are done; who runs ava alone runs what is asked for.
+// `npm test` (scripts/test.ts) runs the later ones when all others are done; who runs ava alone runs what is asked for.
 const isFirst = process.env.TEST_PHASE === "first"
-const machines = Object.entries(isFirst ? first : { ...first, ...later })
+const later = isFirst ? Object.keys({ ...laterMachines, ...laterOthers }) : []
+const machines = Object.entries(isFirst ? first : { ...first, ...laterMachines })
 
 /**
  * Where in the run a file is begun, from 0 to 1. The first two machines begin at once, each further one when there should be a
@@ -20,11 +21,7 @@ const place = file => {
 }
 
 export default {
-  files: [
-    "test/**/*.test.ts",
-    "xlcfg/test/**/*.test.ts",
-    ...(isFirst ? Object.keys(later).map(name => `!test/${name}.test.ts`) : []),
-  ],
+  files: ["test/**/*.test.ts", "xlcfg/test/**/*.test.ts", ...later.map(name => `!test/${name}.test.ts`)],
   extensions: { ts: "module" },
   sortTestFiles: (one, other) => place(one) - place(other),
   // Processes, not threads: tests change their environment, measure their memory, and are killed whole.
