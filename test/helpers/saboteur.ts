@@ -1,4 +1,5 @@
 import { connect, createServer, type Server, type Socket } from "node:net"
+import { reset } from "./reset.ts"
 
 /** A TCP relay on loopback between a client and a server, which can be told to behave like a bad network. */
 export class Saboteur {
@@ -28,7 +29,7 @@ export class Saboteur {
   /** RST to the client. */
   reset = (): void => {
     for (const [client, upstream] of this.#pairs) {
-      client.resetAndDestroy()
+      reset(client)
       upstream.destroy()
     }
   }

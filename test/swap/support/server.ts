@@ -3,6 +3,7 @@
 import { createSocket } from "node:dgram"
 import { createServer, type Socket } from "node:net"
 import { createInterface } from "node:readline"
+import { reset } from "../../helpers/reset.ts"
 
 let generation = process.argv[2]
 const sockets = new Set<Socket>()
@@ -30,7 +31,7 @@ datagrams.on("message", (_, { address, port }) => datagrams.send(`${generation}\
 datagrams.bind(80)
 
 createInterface(process.stdin).on("line", line => {
-  for (const socket of sockets) socket.resetAndDestroy()
+  for (const socket of sockets) reset(socket)
   generation = line
   console.log("serving")
 })
