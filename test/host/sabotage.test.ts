@@ -298,3 +298,18 @@ for (const [when, back] of RETURNS)
       "menu 600\nold\n",
     )
   })
+
+test.serial("what a killed change has left running is ended before anything is put back", async t => {
+  const host = await TestHost.start(SETTINGS["systemd-networkd, static"]!)
+  t.teardown(() => host.stop())
+  const connection = host.connection(await whenItAnswers(host))
+  const late = run(["sh", "-c", "echo begun >/srv/menu; sleep 5; echo late >/srv/menu"])
+  await host.inside(["sh", "-c", "mkdir -p /srv && echo old >/srv/menu"])
+  await launch(connection, await arm(connection, { ...MENU, actions: [late] }))
+  await host.inside(["timeout", "60", "sh", "-c", "until grep -qx begun /srv/menu; do sleep 0.1; done"])
+  await host.inside(["pkill", "-KILL", "-f", "guard.sh change"])
+  await takeBack(connection, "dom0")
+  await whenReverted(connection)
+  const { stdout } = await host.inside(["sh", "-c", "pgrep -f '[e]cho late'; sleep 6; cat /srv/menu"])
+  t.is(stdout, "old\n")
+})

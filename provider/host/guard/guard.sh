@@ -16,6 +16,7 @@ verb=$1 name=$2 token=${3-}
 base=/var/lib/pulumi-xen/guard
 dir=$base/$name
 unit=pulumi-xen-guard-$name
+running=/run/$unit.hook # the process group of the hook that runs: the end of a boot is the end of both
 
 field() { sed -n "s/^$1=//p" "$dir/state"; }
 say() {
@@ -29,13 +30,26 @@ become() { # STATE [BOOT-ID]: of the boot that a restart is to end
     [ -z "${2-}" ] || printf 'leaving=%s\n' "$2"
   } >"$(aside "$dir/state")" && settle "$dir/state" && durable "$dir/log"
 }
-# A hook never holds the lock: a daemon that it starts would hold it for ever.
+# A hook never holds the lock: a daemon that it starts would hold it for ever. timeout(1) makes a process group of it.
 hook() {
   [ -s "$dir/$1" ] || return 0
-  timeout "$limit" sh -u "$dir/$1" >"$dir/$1.out" 2>&1 9>&-
+  timeout "$limit" sh -u "$dir/$1" >"$dir/$1.out" 2>&1 9>&- &
+  echo "$!" >"$running"
+  wait "$!"
   code=$?
+  rm -f "$running"
   [ "$code" = 0 ] || say "$1 ended with exit code $code: $(tail -n 3 "$dir/$1.out" | tr '\n' ' ')"
   return "$code"
+}
+# A hook that runs while the lock is free has lost its guard, which was killed: it must not go on beside the way back.
+end_hook() {
+  [ -s "$running" ] || return 0
+  group=$(cat "$running")
+  # The number may be somebody else's by now.
+  if [ ! -e "/proc/$group" ] || grep -qaF "$dir/" "/proc/$group/cmdline"; then
+    kill -s KILL -- "-$group" && say "ended what a killed run of this guard had left running"
+  fi
+  rm -f "$running"
 }
 # put DIRECTORY: brings every file of saved/ or new/ to its place, and removes those that it has no bytes of.
 put() {
@@ -80,6 +94,7 @@ trial() { # FILE
 revert() {
   nothing_to_do && return
   become reverting
+  end_hook
   hook before
   put saved
   hook after
