@@ -251,14 +251,20 @@ for (const kind of KINDS) {
     t.is(await version("px-lib"), undefined, "also what the killed run had added")
     t.is(await version("px-hello"), undefined)
 
-    await reach(want({ name: "px-slow", version: old }))
-    await cutOff(want({ name: "px-slow", version: newer }))
-    await reach(want({ name: "px-slow", version: newer }))
-    t.is(await version("px-slow"), newer)
-    const list = format === "deb" ? "dpkg-query -W px-slow" : "rpm -q px-slow"
-    t.is((await inside(list)).split("\n").length, 1, "an upgrade that was cut off leaves no second version")
+    await cutOff(want({ name: "px-torn" }))
+    await reach(want({ name: "px-torn" }))
     await leave()
-    t.is(await version("px-slow"), undefined)
+
+    for (const name of ["px-slow", "px-torn"]) {
+      await reach(want({ name, version: old }))
+      await cutOff(want({ name, version: newer }))
+      await reach(want({ name, version: newer }))
+      t.is(await version(name), newer)
+      const list = format === "deb" ? `dpkg-query -W ${name}` : `rpm -q ${name}`
+      t.is((await inside(list)).split("\n").length, 1, "an upgrade that was cut off leaves no second version")
+      await leave()
+      t.is(await version(name), undefined)
+    }
   })
 }
 

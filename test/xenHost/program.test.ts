@@ -40,7 +40,7 @@ async function planned(config: object): Promise<readonly Planned[]> {
 const waitsFor = (all: readonly Planned[], name: string, type: string) =>
   all.find(one => one.name === name && one.type === type)!.dependencies
 
-test("a host is its packages, then its bridge, then the other bridges side by side, then dom0", async t => {
+test("a host is its packages, then its bridge, then the other bridges side by side, then dom0, which is told what Xen's packages are", async t => {
   const bridges = { inside0: {}, xenbr7: { uplink: "eth0", vlan: 7 } }
   const all = await planned({ hosts: { www1: machine({ bridges }) } })
   t.deepEqual(waitsFor(all, "www1", "Packages"), [])
@@ -49,6 +49,7 @@ test("a host is its packages, then its bridge, then the other bridges side by si
   t.deepEqual(waitsFor(all, "www1-xenbr7", "Bridge"), ["www1 Bridge"])
   t.deepEqual(waitsFor(all, "www1", "Dom0").toSorted(), [
     "www1 Bridge",
+    "www1 Packages",
     "www1-inside0 Bridge",
     "www1-xenbr7 Bridge",
   ])

@@ -97,7 +97,20 @@ renew) # FILE…: dnf and yum leave a version alone that is installed, though th
     rpm -q --qf "$build" "$name" | grep -qxF "$(rpm -qp --nosignature --qf "$build" "$file")" || set -- "$@" "$file"
   done
   [ $# = 0 ] || rpm -U --oldpackage --replacepkgs --nosignature "$@" ;;
-mend) # of rpm: a database that complains is rebuilt; of a package that is there twice, what came last stays
+mend-dpkg) # its journal is read; what was cut off while it was unpacked cannot be configured, and apt takes it for installed
+  await 600
+  configure() { dpkg --configure -a --force-confold </dev/null; }
+  repair() { # PACKAGE…: they are unpacked again
+    apt-get -q -y -f --reinstall --no-install-recommends --allow-change-held-packages -o DPkg::Lock::Timeout=600 \
+      -o APT::Status-Fd=1 -o Dpkg::Options::=--force-confold install "$@" </dev/null
+  }
+  configure || echo "unpacking again what was cut off in that"
+  torn=$(dpkg-query -W -f '${db:Status-Eflag} ${db:Status-Status} ${binary:Package}\n' |
+    sed -n 's/^reinstreq [^ ]* //p; s/^ok half-installed //p')
+  # shellcheck disable=SC2086
+  repair $torn || { apt-get -q update </dev/null && repair $torn; } || exit
+  configure ;;
+mend-rpm) # a database that complains is rebuilt; of a package that is there twice, what came last stays
   await 600
   [ -z "$(rpm -qa 2>&1 >/dev/null)" ] || rpm --rebuilddb || exit
   # Several kernels, and keys, are as they should be.

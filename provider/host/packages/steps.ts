@@ -6,7 +6,7 @@ import { type Action, type RunAction, remove, run, type Step, step, upload, writ
 import { keyFingerprints } from "./openpgp.ts"
 import { packageProgress } from "./progress.ts"
 import { repositoryDirectory, shownUrl } from "./repository/send.ts"
-import { isPrivate, MEND, PACKAGES_SH, type PackageTool } from "./tools.ts"
+import { isPrivate, PACKAGES_SH, type PackageTool } from "./tools.ts"
 import type { PackageFile, PackagesWanted, PackageWanted } from "./wanted.ts"
 
 /** A verb of packages.sh. Installing may take as long as a slow mirror does. */
@@ -22,7 +22,7 @@ function inTurn(command: Command): RunAction {
 export function repairStep(tool: PackageTool, broken: readonly string[]): Step {
   return step(
     `Mend a package run that was cut off (${broken.join(", ")})`,
-    tool.repair.map(command => (command === MEND ? helper([], "mend") : inTurn(command))),
+    [helper(tool.mendByHand, `mend-${tool.database}`)],
     { progress: packageProgress },
   )
 }

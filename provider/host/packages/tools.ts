@@ -10,9 +10,6 @@ import type { PackageWanted, RepositoryWanted } from "./wanted.ts"
 /** Sent on standard input of `sh -s`; see there. */
 export const PACKAGES_SH = `${FILES_SH}${readFileSync(new URL("packages.sh", import.meta.url), "utf8")}`
 
-/** rpm has no word for it: its database is rebuilt where it is damaged, and packages that are there twice are not any more. */
-export const MEND: Command = ["mend"]
-
 /** A package tool: how its things are spelt. All pure. */
 export interface PackageTool {
   readonly database: "dpkg" | "rpm"
@@ -31,8 +28,8 @@ export interface PackageTool {
   release(names: readonly string[]): Command
   /** The package that holding needs, where the tool cannot do it by itself. */
   readonly holdPackage?: string
-  /** Mends a run that was cut off; `MEND` stands for the helper's own verb. */
-  readonly repair: readonly Command[]
+  /** How a person mends a run that was cut off; packages.sh has more cases of it. */
+  readonly mendByHand: Command
   keyPath(repository: string): string
   /** Extension of its package files. */
   readonly extension: "deb" | "rpm"
@@ -57,6 +54,11 @@ const APT_INSTALL: Command = [
   ...["-o", "DPkg::Lock::Timeout=600", "-o", "APT::Status-Fd=1", "-o", "Dpkg::Options::=--force-confold"],
   "install",
 ]
+
+/** Of packages that were cut off while they were unpacked `dpkg -l` shows an H or an R; apt takes them for installed. */
+const MEND_DPKG = `dpkg --configure -a
+apt-get -y -f --reinstall install $(dpkg -l | awk "/^(.H|..R)/ { print \\$2 }")
+dpkg --configure -a`
 
 const apt: PackageTool = {
   database: "dpkg",
@@ -87,10 +89,7 @@ const apt: PackageTool = {
   remove: names => ["dpkg", "--purge", ...names],
   hold: names => ["apt-mark", "hold", ...names],
   release: names => ["apt-mark", "unhold", ...names],
-  repair: [
-    ["dpkg", "--configure", "-a", "--force-confold"],
-    ["apt-get", "-q", "-y", "-f", "-o", "DPkg::Lock::Timeout=600", "install"],
-  ],
+  mendByHand: ["sh", "-c", MEND_DPKG],
   repositoryPath: name => `/etc/apt/sources.list.d/pulumi-xen-${name}.sources`,
   keyPath: name => `/etc/apt/keyrings/pulumi-xen-${name}.asc`,
 }
@@ -126,7 +125,7 @@ function rpmTool(
         "",
       ].join("\n"),
     }),
-    repair: [MEND],
+    mendByHand: ["rpm", "--rebuilddb"],
   }
 }
 

@@ -3,8 +3,8 @@ import { must } from "./run.ts"
 
 /**
  * A signed repository of tiny packages in /srv/repo of a host: px-hello 1.0 and 2.0, which needs px-lib; px-slow 1.0
- * and 2.0. The installation of px-lib and px-slow waits while /tmp/slow exists, so that it can be interrupted. Made by
- * the host's own tools. Returns the public key and its fingerprint as gpg tells it.
+ * and 2.0; px-torn 1.0 and 2.0. The installation of px-lib and px-slow waits while /tmp/slow exists, and that of px-torn before
+ * it is unpacked, so that it can be interrupted. Made by the host's own tools. Returns the public key and its fingerprint as gpg tells it.
  */
 export async function makeRepository(
   host: TestHost,
@@ -37,6 +37,7 @@ deb() { # NAME VERSION DEPENDS
   echo $2 > $tree/usr/share/$1/version
   printf 'Package: %s\\nVersion: %s\\nArchitecture: all\\nMaintainer: Test <test@example.org>\\nDescription: test\\n%s' $1 $2 "$3" > $tree/DEBIAN/control
   case $1 in px-lib | px-slow) printf '#!/bin/sh\\n${SLOW}\\n' > $tree/DEBIAN/postinst; chmod 755 $tree/DEBIAN/postinst ;; esac
+  case $1 in px-torn) printf '#!/bin/sh\\n${SLOW}\\n' > $tree/DEBIAN/preinst; chmod 755 $tree/DEBIAN/preinst ;; esac
   dpkg-deb --build --root-owner-group $tree /srv/repo/$1_$2_all.deb > /dev/null
 }
 deb px-lib 1.0 ''
@@ -46,6 +47,8 @@ deb px-hello 2.0 'Depends: px-lib
 '
 deb px-slow 1.0 ''
 deb px-slow 2.0 ''
+deb px-torn 1.0 ''
+deb px-torn 2.0 ''
 deb px-other 1.0 ''
 cd /srv/repo
 apt-ftparchive packages . > Packages
@@ -82,6 +85,7 @@ echo $2 > %{buildroot}/usr/share/$1/version
 /usr/share/$1
 END
   case $1 in px-lib | px-slow) printf '%%%%post -p /bin/sh\\n${SLOW}\\n' >> /tmp/$1.spec ;; esac
+  case $1 in px-torn) printf '%%%%pre -p /bin/sh\\n${SLOW}\\n' >> /tmp/$1.spec ;; esac
   rpmbuild --quiet --nodeps -bb --define '_rpmdir /srv/repo' --define '_build_name_fmt %%{NAME}-%%{VERSION}.rpm' /tmp/$1.spec
 }
 # No host is without any package, and nothing else provides the shell of scriptlets here.
@@ -92,6 +96,8 @@ spec px-hello 1.0 'Requires: px-lib'
 spec px-hello 2.0 'Requires: px-lib'
 spec px-slow 1.0 ''
 spec px-slow 2.0 ''
+spec px-torn 1.0 ''
+spec px-torn 2.0 ''
 spec px-other 1.0 ''
 # What holding a package needs of dnf and of yum: the image has the plugin itself.
 spec python3-dnf-plugin-versionlock 1.0 ''
