@@ -24,9 +24,10 @@ export const laterMachines: Minutes = {
   "unikernels/helloOnXen": 5,
   "lab/rpm": 2,
   "xenHost/debian": 12,
-  "xenHost/rpm": 9,
+  "xenHost/rpm": 10,
   "xenHost/sabotage/network": 7,
   "xenHost/sabotage/packages": 5,
+  "xenHost/networkd": 3,
   "xenHost/dom0": 6,
   "xenHost/sabotage/boot": 18,
 }

@@ -19,10 +19,16 @@ find /etc/yum.repos.d /etc/pki/rpm-gpg -type f 2>/dev/null || :
 find /var/lib/pulumi-xen -type f ! -name lock ! -path '*/guard/*' 2>/dev/null || :
 `
 
+/** Beside the one on the uplink: NetworkManager makes a VLAN of its own kind for the second. */
+const bridges = {
+  inside0: {},
+  xenbr7: { uplink: "eth0", vlan: 7, addressing: { ipv4: { addresses: ["198.51.100.7/24"] } } },
+}
+
 /** The lab's inventory has the signed repository; `more` is what is said of it otherwise. */
 function want(more: object = {}): Promise<void> {
   const [signed] = www1.host.packages!.repositories
-  return www1.want({ packages: { repositories: [{ ...signed, ...more }] } })
+  return www1.want({ bridges, packages: { repositories: [{ ...signed, ...more }] } })
 }
 
 test.before(async t => {
@@ -62,14 +68,18 @@ test("the run after that, with the signed repository, makes a Xen host of the ma
   await want()
   t.log(await www1.up())
   const seen = await www1.run(`
-    cat /proc/xen/capabilities; xl list; ip -4 route show default; nmcli -t -f DEVICE,TYPE,STATE device`)
+    cat /proc/xen/capabilities; xl list; ip -4 route show default; nmcli -t -f DEVICE,TYPE,STATE device
+    ip -d link show eth0.7; ip -4 -o addr show xenbr7; echo "inside0: $(ls /sys/class/net/inside0/brif)."`)
   t.regex(seen, /control_d.*Domain-0\s+0\s+1024.*dev xenbr0/s)
   t.regex(seen, /xenbr0:bridge:connected/)
+  t.regex(seen, /eth0\.7@eth0: .*master xenbr7 .*\n.*\n? +vlan protocol 802\.1Q id 7 /)
+  t.regex(seen, /198\.51\.100\.7\/24/)
+  t.regex(seen, /inside0: \./)
 })
 
 test("the second up does nothing, and refresh finds no drift", async t => {
   t.timeout(restarts(1))
-  t.regex(await www1.up(), /5 unchanged/)
+  t.regex(await www1.up(), /7 unchanged/)
   await www1.stack.succeed(["refresh", "--yes", "--skip-preview", "--expect-no-changes"])
 })
 
