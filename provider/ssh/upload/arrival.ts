@@ -137,15 +137,17 @@ umask 077
 /**
  * Prints what is there under the name, when its size is the same, or else under the part's: its size and digest.
  * What others could have put under the part's name is no regular file or is not ours, and is removed; noclobber
- * makes the new one with O_EXCL, and \`true\`, unlike \`:\`, survives that somebody else made it just now. \`head\`
- * because somebody else may be adding to it.
+ * makes the new one with O_EXCL, and \`true\`, unlike \`:\`, survives that somebody else made it just now; who may have renamed
+ * it by the next look. \`head\` because somebody else may be adding to it.
  */
 const PREPARE = `${OPENING}${DIGEST}
 part=$2 size=$3
 length() { wc -c <"$1" | tr -d ' '; }
 if [ -L "$part" ] || { [ -e "$part" ] && ! [ -f "$part" ]; }; then rm -rf "$part"; fi
 [ "\${part%/*}" != "$dir" ] || [ -O "$part" ] || rm -f "$part"
-[ -f "$part" ] || { umask 077; set -C; true >"$part"; } || [ -f "$part" ] || exit 1
+make() { [ -f "$part" ] || { umask 077; set -C; true >"$part"; } || [ -f "$part" ]; }
+for attempt in 1 2 3 4 5 6 7 8 9; do make 2>/dev/null && break; done
+make || exit 1
 if [ -f "$path" ] && [ "$(length "$path")" = "$size" ]; then
   echo "whole $size $(sha256 <"$path")"
   exit

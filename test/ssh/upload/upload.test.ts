@@ -1,4 +1,4 @@
-import { spawnSync } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import { createHash, randomBytes } from "node:crypto"
 import {
   chmodSync,
@@ -18,6 +18,7 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import test, { type ExecutionContext } from "ava"
 import { Secret } from "../../../provider/secret.ts"
+import type { SshConnection } from "../../../provider/ssh/connection.ts"
 import {
   AbortedError,
   type Connection,
@@ -26,6 +27,7 @@ import {
   UploadError,
   type UploadFailure,
 } from "../../../provider/ssh/index.ts"
+import { Arrival } from "../../../provider/ssh/upload/arrival.ts"
 import { Saboteur } from "../../helpers/saboteur.ts"
 import { type Sshd, startSshd } from "../../helpers/sshd.ts"
 
@@ -400,6 +402,21 @@ test("many who send the same at once, over several connections, all succeed", as
     t.deepEqual(readdirSync(at), ["kernel"])
     t.true(readFileSync(join(at, "kernel")).equals(bytes))
   }
+})
+
+test("a part that others make and finish at every moment is made all the same", async t => {
+  const at = place()
+  const part = join(at, ".pulumi-xen-0123456789abcdef.part")
+  const others = spawn("sh", [
+    "-c",
+    'set -C; while :; do true >"$1"; rm -f "$1"; done 2>/dev/null',
+    "sh",
+    part,
+  ])
+  t.teardown(() => others.kill())
+  const connection = (await pool.get(sshd.target)) as SshConnection
+  const arrival = new Arrival(connection, { path: join(at, "kernel"), directory: at }, 0o644, undefined)
+  for (let round = 0; round < 100; round++) t.like(await arrival.prepare(part, 1), { what: "part" })
 })
 
 test("parts that nobody has written to for an hour are swept away, younger ones stay", async t => {
