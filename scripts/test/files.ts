@@ -36,7 +36,7 @@ export const laterMachines: Minutes = {
 export const laterOthers: Minutes = {
   "host/sabotage": 6,
   "resources/sabotage": 4,
-  "host/packages": 10,
+  "host/packages": 14,
   "domains/xlFaults": 3,
   "domains/boundaries/killedAfter": 3,
   "domains/boundaries/killedBefore": 3,

@@ -12,7 +12,8 @@ import {
   takeBack,
 } from "../../provider/host/guard/guard.ts"
 import { guarded } from "../../provider/host/guard/guarded.ts"
-import { planBridge, planBridgeRemoval } from "../../provider/host/network/bridge.ts"
+import { planBridge, planBridgeRemoval, resolveBridge } from "../../provider/host/network/bridge.ts"
+import { bridgeDrift } from "../../provider/host/network/drift.ts"
 import type { Step } from "../../provider/host/step.ts"
 import { run } from "../../provider/host/step.ts"
 import type { Connection } from "../../provider/ssh/index.ts"
@@ -174,7 +175,9 @@ async function converge(connection: Connection): Promise<void> {
   const [make] = planBridge(await readFacts(connection), { ...WANTED, window: 60 })
   await guarded(connection, make!, {
     verify: async fresh => {
-      if (planBridge(await readFacts(fresh), WANTED).length > 0) throw new Error("not as wanted yet")
+      const facts = await readFacts(fresh)
+      const drift = bridgeDrift(facts, resolveBridge(facts, WANTED))
+      if (planBridge(facts, WANTED).length > 0) throw new Error(`not as wanted yet: ${drift.join(", ")}`)
     },
   })
   const [removal] = planBridgeRemoval(await readFacts(connection), "xenbr0", 60)
