@@ -316,3 +316,22 @@ test.serial("what a killed change has left running is ended before anything is p
   const { stdout } = await host.inside(["sh", "-c", "pgrep -f '[e]cho late'; sleep 6; cat /srv/menu"])
   t.is(stdout, "old\n")
 })
+
+test.serial(
+  "a change that fails before the uplink is taken down leaves one DHCP client, not two",
+  async t => {
+    const host = await TestHost.start(SETTINGS["ifupdown, DHCP"]!)
+    t.teardown(() => host.stop())
+    const address = await whenItAnswers(host)
+    const connection = host.connection(address)
+    t.is(await dhcpClients(connection), 1)
+    const step = planned(await readFacts(connection))
+    const broken = { ...step, actions: [run(["false"]), ...step.actions] }
+    await t.throwsAsync(guarded(connection, broken, { verify: async () => {} }), {
+      instanceOf: GuardRevertedError,
+    })
+    t.is(await whenItAnswers(host), address)
+    await whenReverted(connection)
+    t.is(await dhcpClients(connection), 1)
+  },
+)

@@ -44,12 +44,16 @@ export const ifupdown: Backend = {
   restore: (_, config) =>
     config.uplink && !config.vlan
       ? [
+          attempt("sh", "-c", END_CLIENT, "sh", config.uplink),
           attempt("ip", "addr", "flush", "dev", config.uplink),
           ["sh", "-c", BEGIN_IPV6, "sh", config.uplink],
           ["ifup", "--force", config.uplink],
         ]
       : [],
 }
+
+/** A change that failed before it took the uplink down has left its DHCP client: ifup would start a second one beside it. */
+const END_CLIENT = '! ifquery --state "$1" >/dev/null 2>&1 || ifdown --force "$1"'
 
 /**
  * A port of a bridge has lost its link-local address. A link makes it, and asks for routers, when it comes up or when IPv6
