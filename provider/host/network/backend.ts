@@ -19,3 +19,8 @@ export interface Backend {
   withdraw(facts: HostFacts, config: BridgeConfig): readonly Command[]
   restore(facts: HostFacts, config: BridgeConfig): readonly Command[]
 }
+
+/** A command that may fail: what follows it is done all the same. */
+export function attempt(...command: string[]): Command {
+  return ["sh", "-c", '"$@" || true', "sh", ...command]
+}

@@ -1,4 +1,4 @@
-import type { Backend } from "./backend.ts"
+import { attempt, type Backend } from "./backend.ts"
 import { isFarGateway } from "./prefix.ts"
 import { template } from "./template.ts"
 import type { BridgeConfig, FamilyAddressing } from "./wanted.ts"
@@ -61,10 +61,6 @@ const END_CLIENT = '! ifquery --state "$1" >/dev/null 2>&1 || ifdown --force "$1
  */
 const BEGIN_IPV6 = `switch=/proc/sys/net/ipv6/conf/$1/disable_ipv6
 [ "$(cat "$switch" 2>/dev/null)" != 0 ] || { echo 1 >"$switch" && echo 0 >"$switch"; }`
-
-function attempt(...command: string[]): string[] {
-  return ["sh", "-c", '"$@" || true', "sh", ...command]
-}
 
 /** Whether /etc/network/interfaces reads our file already. */
 function reads(main: string): boolean {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto"
 import type { HostFacts } from "../facts/types.ts"
-import type { Backend } from "./backend.ts"
+import { attempt, type Backend } from "./backend.ts"
 import { template } from "./template.ts"
 import type { BridgeConfig, FamilyAddressing, StaticRoute } from "./wanted.ts"
 
@@ -58,10 +58,6 @@ const STAY_AWAY = `
     [ "$away" -lt 3 ] || exit 0
     sleep 1
   done`
-
-function attempt(...command: string[]): string[] {
-  return ["sh", "-c", '"$@" || true', "sh", ...command]
-}
 
 /** The same name always gives the same profile (RFC 9562, version 5 layout). */
 function uuidOf(name: string): string {

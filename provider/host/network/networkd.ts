@@ -1,5 +1,5 @@
 import type { HostFacts } from "../facts/types.ts"
-import type { Backend } from "./backend.ts"
+import { attempt, type Backend } from "./backend.ts"
 import { isFarGateway } from "./prefix.ts"
 import { template } from "./template.ts"
 import type { BridgeConfig } from "./wanted.ts"
@@ -35,11 +35,18 @@ export const networkd: Backend = {
         ]
       : []),
     ["systemctl", "restart", "systemd-networkd"],
+    // Until then the old one may have had an answer to its DHCP, and given the uplink address and routes once more.
+    ...(config.port && !config.vlan
+      ? [
+          attempt("ip", "-4", "route", "flush", "dev", config.port),
+          attempt("ip", "addr", "flush", "dev", config.port),
+        ]
+      : []),
   ],
   withdraw: () => [],
   restore: (_, config) => [
-    ["sh", "-c", '"$@" || true', "sh", "ip", "link", "delete", "dev", config.name],
-    ...(config.vlan ? [["sh", "-c", '"$@" || true', "sh", "ip", "link", "delete", "dev", config.port!]] : []),
+    attempt("ip", "link", "delete", "dev", config.name),
+    ...(config.vlan ? [attempt("ip", "link", "delete", "dev", config.port!)] : []),
     ["systemctl", "restart", "systemd-networkd"],
   ],
 }
