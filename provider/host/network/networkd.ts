@@ -27,22 +27,18 @@ export const networkd: Backend = {
   // the links up.
   // It leaves what the uplink had on the uplink: answers there would go astray, and an IPv6 default route by
   // the port would share the traffic with the bridge's (a multipath route).
-  change: (_, config) => [
-    ...(config.port && !config.vlan
-      ? [
-          ["ip", "-6", "route", "flush", "dev", config.port],
-          ["ip", "addr", "flush", "dev", config.port],
-        ]
-      : []),
-    ["systemctl", "restart", "systemd-networkd"],
-    // Until then the old one may have had an answer to its DHCP, and given the uplink address and routes once more.
-    ...(config.port && !config.vlan
-      ? [
-          attempt("ip", "-4", "route", "flush", "dev", config.port),
-          attempt("ip", "addr", "flush", "dev", config.port),
-        ]
-      : []),
-  ],
+  change: (_, { port, vlan }) => {
+    const restart = ["systemctl", "restart", "systemd-networkd"]
+    if (!port || vlan) return [restart]
+    return [
+      ["ip", "-6", "route", "flush", "dev", port],
+      ["ip", "addr", "flush", "dev", port],
+      restart,
+      // Until then the old one may have had an answer to its DHCP, and given the uplink address and routes once more.
+      attempt("ip", "-4", "route", "flush", "dev", port),
+      attempt("ip", "addr", "flush", "dev", port),
+    ]
+  },
   withdraw: () => [],
   restore: (_, config) => [
     attempt("ip", "link", "delete", "dev", config.name),
