@@ -1,9 +1,11 @@
 /** How a host is asked and changed: facts, plans that are pure, and what carries them out. */
 export { type ApplyOptions, apply, StepError } from "./apply.ts"
-export { dom0Record, planBootHold, planDom0, planDom0Removal, rebootReasons } from "./boot/dom0.ts"
+export { planDom0, rebootReasons } from "./boot/dom0.ts"
 export { missingProof } from "./boot/proof.ts"
+export { type Dom0Record, dom0Record } from "./boot/record.ts"
 export { refuseDom0, refuseHost } from "./boot/refusals.ts"
-export type { Dom0Record, Dom0Wanted } from "./boot/wanted.ts"
+export { planDom0Removal } from "./boot/removal.ts"
+export type { Dom0Wanted } from "./boot/wanted.ts"
 export { parseFacts } from "./facts/parse.ts"
 export { type ProbeOptions, readFacts } from "./facts/probe.ts"
 export { ProbeFormatError } from "./facts/sections.ts"

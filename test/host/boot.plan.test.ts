@@ -1,10 +1,12 @@
 import test from "ava"
 import fc from "fast-check"
 import { readAssignment, setAssignments } from "../../provider/host/boot/assignments.ts"
-import { planBootHold, planDom0, planDom0Removal, rebootReasons } from "../../provider/host/boot/dom0.ts"
+import { planDom0, rebootReasons } from "../../provider/host/boot/dom0.ts"
 import { dom0Found } from "../../provider/host/boot/found.ts"
+import { planHold } from "../../provider/host/boot/hold.ts"
 import { missingProof } from "../../provider/host/boot/proof.ts"
 import { refuseDom0 } from "../../provider/host/boot/refusals.ts"
+import { planDom0Removal } from "../../provider/host/boot/removal.ts"
 import type { Dom0Wanted } from "../../provider/host/boot/wanted.ts"
 import type { HostFacts } from "../../provider/host/facts/types.ts"
 import type { Plan, Step } from "../../provider/host/step.ts"
@@ -73,13 +75,14 @@ const commands = (step: Step) =>
   step.actions.flatMap(one => (one.kind === "run" ? [one.command.join(" ")] : []))
 
 test("before Xen is installed the boot is held where it is", t => {
-  const [step] = planBootHold(hostFacts())
+  const [step] = planHold(hostFacts())
   t.is(step?.title, 'Keep "Debian GNU/Linux" the entry that boots')
   t.deepEqual(commands(step!), [`grub-set-default --boot-directory=/boot ${PLAIN_ENTRY}`, "update-grub"])
   const written = step!.actions.flatMap(one =>
     one.kind === "write" ? [[one.path, String(one.content)] as const] : [],
   )
-  t.regex(written[0]?.[1] ?? "", /^XEN_OVERRIDE_GRUB_DEFAULT=0\nGRUB_DEFAULT="saved"$/m)
+  t.is(written[0]?.[0], "/var/lib/pulumi-xen/boot.json", "noted before anything is changed")
+  t.regex(written[1]?.[1] ?? "", /^XEN_OVERRIDE_GRUB_DEFAULT=0\nGRUB_DEFAULT="saved"$/m)
   const held = hostFacts({
     boot: {
       grub: {
@@ -89,7 +92,7 @@ test("before Xen is installed the boot is held where it is", t => {
       },
     },
   })
-  t.deepEqual(planBootHold(held), [], "held once is held")
+  t.deepEqual(planHold(held), [], "held once is held")
 })
 
 test("Xen is booted once, on trial; plain Linux stays the default until somebody has come in", t => {

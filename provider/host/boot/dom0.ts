@@ -1,69 +1,13 @@
-import type { Command } from "../../ssh/command.ts"
 import type { HostFacts } from "../facts/types.ts"
-import { readRecord, recordPath, recordText, removeRecord, writeRecord } from "../records.ts"
-import { type Action, type Plan, remove, run, type Step, step, write } from "../step.ts"
-import { type Grub, grubFiles, grubOf, plainEntry, xenEntry } from "./grub.ts"
+import { noted, putBack } from "../originals.ts"
+import { recordPath, recordText, removeRecord, writeRecord } from "../records.ts"
+import { type Action, type Plan, run, type Step, step, write } from "../step.ts"
+import { type Grub, grubFiles, grubOf, isPlain, plainEntry, xenEntry } from "./grub.ts"
 import { proofCommands } from "./proofByHand.ts"
+import { DOM0_RECORD, type Dom0Record, dom0Record, filesNow } from "./record.ts"
 import { MAKE_CONSOLE_FOLDER, RESTART_CONSOLED, serviceFiles } from "./services.ts"
-import { DOM0_RECORD, type Dom0Record, type Dom0Wanted, linuxOptions, xenOptions } from "./wanted.ts"
-
-/**
- * To be applied before Xen's packages are installed: from then on GRUB boots what it boots now, whatever a
- * package adds to the menu. Debian's Xen makes itself the default when it is installed, untried.
- */
-export function planBootHold(facts: HostFacts): Plan {
-  const grub = facts.boot.grub && grubOf(facts.boot.grub)
-  const entry = plainEntry(facts)
-  if (!grub || !entry || facts.xen || dom0Record(facts)) return []
-  const wanted = grubFiles(grub.facts, {})
-  const changed = Object.entries(wanted).filter(([path, content]) => grub.facts.defaults[path] !== content)
-  const saved = grub.facts.environment.saved_entry
-  if (changed.length === 0 && grub.facts.followsSaved && isPlain(grub, saved)) return []
-  const id = isPlain(grub, saved) ? saved! : entry.id
-  return [
-    step(
-      `Keep "${titleOf(grub, id)}" the entry that boots`,
-      [
-        run(grub.setDefault(id)),
-        ...changed.map(([path, content]) => write(path, content)),
-        run(grub.regenerate),
-      ],
-      {
-        undo: putBack(
-          facts,
-          changed.map(([path]) => path),
-          grub,
-        ),
-        note: "Xen becomes the default only when it has proven itself.",
-      },
-    ),
-  ]
-}
-
-function isPlain({ facts }: Grub, id: string | undefined): boolean {
-  return facts.entries.some(entry => entry.id === id && !entry.xen && !entry.recovery)
-}
-
-function titleOf({ facts }: Grub, id: string): string {
-  return facts.entries.find(entry => entry.id === id)?.title ?? id
-}
-
-export function dom0Record(facts: HostFacts): Dom0Record | undefined {
-  return readRecord<Dom0Record>(facts.files, DOM0_RECORD)
-}
-
-/** A file as it is, wherever the facts have it. */
-function present(facts: HostFacts, path: string): string | undefined {
-  return facts.boot.grub?.defaults[path] ?? facts.files[path]
-}
-
-function putBack(facts: HostFacts, paths: readonly string[], grub: Grub): Action[] {
-  const files = paths.map(path => {
-    const content = present(facts, path)
-    return content === undefined ? remove(path) : write(path, content)
-  })
-  return [...files, run(grub.regenerate)]
-}
+import { trialGuard } from "./trial.ts"
+import { type Dom0Wanted, linuxOptions, xenOptions } from "./wanted.ts"
 
 /**
  * The image that GRUB would boot, where an update of packages has put another Xen there since this one was booted: the
@@ -111,20 +55,17 @@ export function planDom0(facts: HostFacts, wanted: Dom0Wanted): Plan {
   const options = { xen: xenOptions(wanted), linux: linuxOptions(facts, wanted) }
   const menuFiles = grubFiles(grub.facts, options)
   const services = serviceFiles(facts, wanted)
-  const originals: Record<string, string | null> = { ...record?.originals }
-  for (const path of [...Object.keys(menuFiles), ...Object.keys(services)])
-    if (!(path in originals)) originals[path] = present(facts, path) ?? null
+  const files = Object.keys({ ...menuFiles, ...services })
   const next: Dom0Record = {
     xenOptions: options.xen,
     linuxOptions: options.linux,
-    originals,
+    originals: noted(record?.originals, filesNow(facts, files)),
     savedEntry: record?.savedEntry ?? plainSaved(grub) ?? fallback.id,
     adopted: record?.adopted ?? facts.xen !== undefined,
   }
   const recordFile = { [recordPath(DOM0_RECORD)]: recordText(next) }
-  const differs = ([path, content]: [string, string]) => present(facts, path) !== content
-  const changedServices = Object.entries(services).filter(differs)
-  const changedMenu = Object.entries({ ...menuFiles, ...recordFile }).filter(differs)
+  const changedServices = changed(facts, services)
+  const changedMenu = changed(facts, { ...menuFiles, ...recordFile })
   // Before all else, and not taken back with a trial that fails: how the machine was is known only now.
   const untouched: Dom0Record = { ...next, xenOptions: [], linuxOptions: [] }
   return [
@@ -140,14 +81,21 @@ export function planDom0(facts: HostFacts, wanted: Dom0Wanted): Plan {
   ]
 }
 
-function plainSaved(grub: Grub): string | undefined {
-  const saved = grub.facts.environment.saved_entry
-  return isPlain(grub, saved) ? saved : undefined
+/** Those files whose content is another than wanted. */
+function changed(facts: HostFacts, files: Readonly<Record<string, string>>): [string, string][] {
+  const now = filesNow(facts, Object.keys(files))
+  return Object.entries(files).filter(([path, content]) => now[path] !== content)
+}
+
+function plainSaved({ facts }: Grub): string | undefined {
+  const saved = facts.environment.saved_entry
+  return isPlain(facts, saved) ? saved : undefined
 }
 
 function servicesStep(facts: HostFacts, files: readonly [string, string][]): Step {
-  const daemon = files.some(([path]) => path === "/etc/default/xen" || path === "/etc/sysconfig/xencommons")
-  const consoles = files.some(([path]) => path.startsWith("/etc/tmpfiles.d/"))
+  const paths = files.map(([path]) => path)
+  const daemon = paths.some(path => path === "/etc/default/xen" || path === "/etc/sysconfig/xencommons")
+  const consoles = paths.some(path => path.startsWith("/etc/tmpfiles.d/"))
   return step(
     "Log the guests' consoles, let guests shut down instead of being saved, watch over dom0",
     [
@@ -156,11 +104,8 @@ function servicesStep(facts: HostFacts, files: readonly [string, string][]): Ste
       ...(daemon && facts.xen ? [run(RESTART_CONSOLED)] : []),
     ],
     {
-      undo: files.map(([path]) => {
-        const content = present(facts, path)
-        return content === undefined ? remove(path) : write(path, content)
-      }),
-      note: `Writes ${files.map(([path]) => path).join(", ")}.`,
+      undo: putBack(filesNow(facts, paths)),
+      note: `Writes ${paths.join(", ")}.`,
     },
   )
 }
@@ -219,7 +164,7 @@ function trialStep(
       run(grub.fallBackToPlain),
       run(grub.bootXenOnce),
     ],
-    undo: [...back.map(command => run(command)), ...putBack(facts, paths, grub)],
+    undo: [...back.map(command => run(command)), ...putBack(filesNow(facts, paths)), run(grub.regenerate)],
     guard: {
       ...trialGuard(back, wanted.window),
       // The old menu itself, and not another one: to write one takes up to minutes, and can fail.
@@ -232,65 +177,8 @@ function trialStep(
   }
 }
 
-/** What a boot on trial has in common, whatever is booted. */
-function trialGuard(back: readonly Command[], window = 300) {
-  return { name: "dom0", window, grace: 600, before: [], after: back, afterBoot: back }
-}
-
 function trialTitle(facts: HostFacts): string {
   if (!facts.xen) return "Restart into Xen"
   if (replacedImage(facts) !== undefined) return "Restart into the Xen that was installed"
   return "Restart with other options for Xen and dom0"
-}
-
-/**
- * Back to plain Linux: a restart out of Xen, and then the files and GRUB's default as they were. A Xen that was there before
- * stays, and has its old options from the next restart on.
- */
-export function planDom0Removal(facts: HostFacts, window?: number): Plan {
-  const record = dom0Record(facts)
-  const grub = facts.boot.grub && grubOf(facts.boot.grub)
-  if (!record || !grub) return []
-  const saved = isPlain(grub, record.savedEntry)
-    ? record.savedEntry
-    : (plainEntry(facts)?.id ?? record.savedEntry)
-  // Debian's Xen would make itself the default again; it stays held until its packages are gone too.
-  const files = Object.entries(record.originals).map(([path, content]) =>
-    content === null ? remove(path) : write(path, content),
-  )
-  return [
-    ...(facts.xen && !record.adopted ? [leaveStep(grub, saved, window)] : []),
-    step("Give GRUB and Xen's services their old configuration back", [
-      run(grub.setDefault(saved)),
-      run(grub.fallBackTo(undefined)),
-      ...files,
-      run(grub.regenerate),
-      remove(recordPath(DOM0_RECORD)),
-    ]),
-  ]
-}
-
-/**
- * GRUB boots plain Linux once, as it booted Xen once: who knows what has become of it meanwhile. Xen is the default until
- * somebody has come in, and what is booted when the kernel cannot be loaded.
- */
-function leaveStep(grub: Grub, plain: string, window?: number): Step {
-  const { saved_entry: former, fallback } = grub.facts.environment
-  const back = [
-    ...(former === undefined ? [] : [grub.setDefault(former)]),
-    ...[grub.fallBackTo(fallback), grub.forgetNext],
-  ]
-  return {
-    title: "Restart into plain Linux",
-    note: "Xen stays the default until plain Linux has answered.",
-    risk: "boot",
-    actions: [run(grub.fallBackToXen), run(grub.bootOnce(plain))],
-    undo: back.map(command => run(command)),
-    guard: {
-      ...trialGuard(back, window),
-      keep: [grub.setDefault(plain), grub.fallBackTo(undefined)],
-      trial: ["sh", "-c", '[ "$(cat /sys/hypervisor/type 2>/dev/null)" != xen ]'],
-      restart: "after-trial",
-    },
-  }
 }

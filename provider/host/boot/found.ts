@@ -1,5 +1,5 @@
 import type { HostFacts } from "../facts/types.ts"
-import { dom0Record } from "./dom0.ts"
+import { dom0Record } from "./record.ts"
 import { type Dom0Wanted, linuxOptions } from "./wanted.ts"
 
 /** Words that GRUB's scripts put on Xen's command line themselves (20_linux_xen). */

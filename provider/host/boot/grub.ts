@@ -122,3 +122,8 @@ export function plainEntry({ boot, os }: HostFacts): BootEntry | undefined {
 export function xenEntry({ entries }: GrubFacts): BootEntry | undefined {
   return entries.find(({ xen, recovery }) => xen && !recovery)
 }
+
+/** Whether the id is that of an entry which boots Linux without Xen, and is no recovery. */
+export function isPlain({ entries }: GrubFacts, id: string | undefined): boolean {
+  return entries.some(entry => entry.id === id && !entry.xen && !entry.recovery)
+}

@@ -1,40 +1,69 @@
 import type { HostFacts } from "../facts/types.ts"
+import { noted, type Originals, putBack } from "../originals.ts"
 import { readRecord, removeRecord, writeRecord } from "../records.ts"
-import { type Plan, remove, run, step, write } from "../step.ts"
-import { dom0Record, planBootHold } from "./dom0.ts"
-import { grubOf } from "./grub.ts"
+import { type Plan, run, step, write } from "../step.ts"
+import { grubFiles, grubOf, isPlain, plainEntry } from "./grub.ts"
+import { dom0Record, filesNow } from "./record.ts"
 
-/** What holding the boot has changed: the files as they were, null where there was none. */
+/** What holding the boot has changed: the files as they were. */
 interface HoldRecord {
-  readonly originals: Readonly<Record<string, string | null>>
+  readonly originals: Originals
 }
 
 const RECORD = "boot"
 
-/** Before Xen's packages: GRUB goes on booting what it boots now. It is written down what that has changed. */
+function holdRecord({ files }: HostFacts): HoldRecord | undefined {
+  return readRecord<HoldRecord>(files, RECORD)
+}
+
+/**
+ * To be applied before Xen's packages are installed: from then on GRUB boots what it boots now, whatever a
+ * package adds to the menu. Debian's Xen makes itself the default when it is installed, untried.
+ */
 export function planHold(facts: HostFacts): Plan {
-  const defaults = facts.boot.grub?.defaults ?? {}
-  return planBootHold(facts).map(hold => {
-    const paths = hold.actions.flatMap(action => (action.kind === "write" ? [action.path] : []))
-    const record: HoldRecord = {
-      originals: {
-        ...Object.fromEntries(paths.map(path => [path, defaults[path] ?? null])),
-        ...readRecord<HoldRecord>(facts.files, RECORD)?.originals,
+  const grub = facts.boot.grub && grubOf(facts.boot.grub)
+  const entry = plainEntry(facts)
+  if (!grub || !entry || facts.xen || dom0Record(facts)) return []
+  const { defaults, environment, followsSaved } = grub.facts
+  const changed = Object.entries(grubFiles(grub.facts, {})).filter(
+    ([path, content]) => defaults[path] !== content,
+  )
+  const saved = isPlain(grub.facts, environment.saved_entry) ? environment.saved_entry : undefined
+  if (changed.length === 0 && followsSaved && saved !== undefined) return []
+  const id = saved ?? entry.id
+  const { title } = grub.facts.entries.find(one => one.id === id) ?? entry
+  const now = filesNow(
+    facts,
+    changed.map(([path]) => path),
+  )
+  const record: HoldRecord = { originals: noted(holdRecord(facts)?.originals, now) }
+  return [
+    step(
+      `Keep "${title}" the entry that boots`,
+      [
+        writeRecord(RECORD, record),
+        run(grub.setDefault(id)),
+        ...changed.map(([path, content]) => write(path, content)),
+        run(grub.regenerate),
+      ],
+      {
+        undo: [...putBack(now), run(grub.regenerate)],
+        note: "Xen becomes the default only when it has proven itself.",
       },
-    }
-    return { ...hold, actions: [writeRecord(RECORD, record), ...hold.actions] }
-  })
+    ),
+  ]
 }
 
 /** After Xen's packages are gone: GRUB's files as they were. Nothing while dom0 still counts on them. */
 export function planHoldRemoval(facts: HostFacts): Plan {
-  const record = readRecord<HoldRecord>(facts.files, RECORD)
+  const record = holdRecord(facts)
   const grub = facts.boot.grub && grubOf(facts.boot.grub)
   if (!record || !grub || dom0Record(facts)) return []
-  const files = Object.entries(record.originals).map(([path, content]) =>
-    content === null ? remove(path) : write(path, content),
-  )
   return [
-    step("Give GRUB its old configuration back", [...files, run(grub.regenerate), removeRecord(RECORD)]),
+    step("Give GRUB its old configuration back", [
+      ...putBack(record.originals),
+      run(grub.regenerate),
+      removeRecord(RECORD),
+    ]),
   ]
 }

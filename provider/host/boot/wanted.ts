@@ -22,20 +22,6 @@ export interface Dom0Wanted {
   readonly reboot?: "allow" | "refuse"
 }
 
-/** Kept on the host: what was set, and the files as they were before. */
-export interface Dom0Record {
-  readonly xenOptions: readonly string[]
-  readonly linuxOptions: readonly string[]
-  /** Contents by path; null: there was no such file. */
-  readonly originals: Readonly<Record<string, string | null>>
-  /** GRUB's default before: what it goes back to. */
-  readonly savedEntry: string
-  /** Xen ran here before, set up by somebody else: it stays when this is undone. */
-  readonly adopted: boolean
-}
-
-export const DOM0_RECORD = "dom0"
-
 /** Xen's command line (docs/misc/xen-command-line.pandoc of Xen). */
 export function xenOptions({ memory, vcpus, xenOptions = [] }: Dom0Wanted): string[] {
   return [

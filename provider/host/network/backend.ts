@@ -1,5 +1,6 @@
 import type { Command } from "../../ssh/command.ts"
 import type { HostFacts } from "../facts/types.ts"
+import type { Originals } from "../originals.ts"
 import type { BridgeConfig } from "./wanted.ts"
 
 /**
@@ -9,11 +10,7 @@ import type { BridgeConfig } from "./wanted.ts"
  */
 export interface Backend {
   /** `originals`: the files as they were before the bridge was first made. */
-  files(
-    facts: HostFacts,
-    config: BridgeConfig,
-    originals: Readonly<Record<string, string | null>>,
-  ): Record<string, string>
+  files(facts: HostFacts, config: BridgeConfig, originals: Originals): Record<string, string>
   prepare(facts: HostFacts, config: BridgeConfig): readonly Command[]
   change(facts: HostFacts, config: BridgeConfig): readonly Command[]
   withdraw(facts: HostFacts, config: BridgeConfig): readonly Command[]

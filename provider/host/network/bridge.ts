@@ -1,4 +1,5 @@
 import type { HostFacts, NetworkManagerName } from "../facts/types.ts"
+import { noted, type Originals, putBack } from "../originals.ts"
 import { recordPath, recordText, removeRecord } from "../records.ts"
 import { type Action, type GuardHooks, type Plan, remove, run, type Step, write } from "../step.ts"
 import { addressingOf } from "./addressing.ts"
@@ -63,9 +64,9 @@ export function planBridge(facts: HostFacts, wanted: BridgeWanted): Plan {
   const config = resolveBridge(facts, wanted)
   const files = backend.files(facts, config, record?.originals ?? {})
   const present = (path: string) => facts.network.files[path] ?? facts.files[path]
-  const originals: Record<string, string | null> = { ...record?.originals }
-  for (const path of Object.keys(files))
-    originals[path] ??= record && path in originals ? null : (present(path) ?? null)
+  const now = (paths: readonly string[]) =>
+    Object.fromEntries(paths.map(path => [path, present(path) ?? null]))
+  const originals = noted(record?.originals, now(Object.keys(files)))
   const next: BridgeRecord = { manager, config, originals }
   const all = { ...files, [recordPath(recordName(config.name))]: recordText(next) }
   const changed = Object.entries(all).filter(([path, content]) => present(path) !== content)
@@ -88,7 +89,7 @@ export function planBridge(facts: HostFacts, wanted: BridgeWanted): Plan {
       ],
       before: backend.withdraw(facts, config),
       after: exists ? backend.change(facts, config) : backend.restore(facts, config),
-      originals: Object.fromEntries(changed.map(([path]) => [path, present(path) ?? null])),
+      originals: now(changed.map(([path]) => path)),
     }),
   ]
 }
@@ -106,9 +107,7 @@ export function planBridgeRemoval(facts: HostFacts, name: string, window?: numbe
       note: "",
       actions: [
         ...backend.withdraw(facts, config).map(command => run(command)),
-        ...Object.entries(originals).map(([path, content]) =>
-          content === null ? remove(path) : write(path, content, fileMode(path)),
-        ),
+        ...putBack(originals, fileMode),
         removeRecord(recordName(name)),
         ...backend.restore(facts, config).map(command => run(command)),
       ],
@@ -130,16 +129,14 @@ interface GuardedParts {
   readonly actions: readonly Action[]
   readonly before: GuardHooks["before"]
   readonly after: GuardHooks["after"]
-  readonly originals: Readonly<Record<string, string | null>>
+  readonly originals: Originals
 }
 
 function guardedStep(facts: HostFacts, config: BridgeConfig, window = 60, parts: GuardedParts): Step {
   const { title, note, actions, before, after, originals } = parts
   const undo = [
     ...before.map(command => run(command)),
-    ...Object.entries(originals).map(([path, content]) =>
-      content === null ? remove(path) : write(path, content, fileMode(path)),
-    ),
+    ...putBack(originals, fileMode),
     ...after.map(command => run(command)),
   ]
   const shared = { title, actions, undo, ...(note ? { note } : {}) }

@@ -1,4 +1,5 @@
 import type { HostFacts, NetworkManagerName } from "../facts/types.ts"
+import type { Originals } from "../originals.ts"
 import { readRecord } from "../records.ts"
 import type { BridgeConfig } from "./wanted.ts"
 
@@ -6,8 +7,7 @@ import type { BridgeConfig } from "./wanted.ts"
 export interface BridgeRecord {
   readonly manager: NetworkManagerName
   readonly config: BridgeConfig
-  /** Contents by path; null: there was no such file. */
-  readonly originals: Readonly<Record<string, string | null>>
+  readonly originals: Originals
 }
 
 /** The record's name below the records' directory. */
