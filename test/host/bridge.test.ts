@@ -68,6 +68,41 @@ for (const [setting, options] of Object.entries(SETTINGS))
     },
   )
 
+/** In front of systemctl: before networkd is restarted, the old one asks anew, and takes what it is given. */
+const LATE_ANSWER = `#!/bin/sh
+default() { ip -4 route show default dev eth0 | grep -q .; }
+if [ "$*" = "restart systemd-networkd" ]; then
+  rm /usr/local/sbin/systemctl
+  networkctl reconfigure eth0
+  tries=50
+  until default || [ $tries = 0 ]; do tries=$((tries - 1)); sleep 0.1; done
+  default && touch /run/answered
+fi
+exec /usr/bin/systemctl "$@"
+`
+
+test.serial(
+  "systemd-networkd: what DHCP still answers to the uplink's own client does not stay beside the bridge",
+  async t => {
+    const host = await TestHost.start(SETTINGS["systemd-networkd, DHCP"]!)
+    t.teardown(() => host.stop())
+    const connection = host.connection(await whenItAnswers(host))
+    const before = await readFacts(connection)
+    await connection.writeFile("/usr/local/sbin/systemctl", LATE_ANSWER, { mode: 0o755 })
+    const [make] = planBridge(before, WANTED)
+    await guarded(connection, make!, {
+      verify: nothingLeft(fresh => readFacts(fresh).then(f => planBridge(f, WANTED))),
+    })
+    t.is((await host.inside(["test", "-e", "/run/answered"])).exit, 0, "the answer came in between")
+    const bridged = await readFacts(connection)
+    t.deepEqual(uplinkAddresses(bridged), [])
+    t.deepEqual(
+      bridged.network.routes.filter(({ link }) => link === "eth0"),
+      [],
+    )
+  },
+)
+
 /**
  * Facts, once they are as said or half a minute is over: what comes by itself, a router's advertisement say, takes its time
  * on a machine that is busy with others.
