@@ -8,8 +8,8 @@ export function noted(first: Originals | undefined, now: Originals): Originals {
   return { ...first, ...now, ...first }
 }
 
-/** Makes the files what they were. `modeOf` is octal, default that of `write`. */
-export function putBack(originals: Originals, modeOf?: (path: string) => number): Action[] {
+/** Makes the files what is said of them. `modeOf` is octal, default that of `write`. */
+export function setFiles(originals: Originals, modeOf?: (path: string) => number): Action[] {
   return Object.entries(originals).map(([path, content]) =>
     content === null ? remove(path) : write(path, content, modeOf?.(path)),
   )

@@ -72,7 +72,7 @@ function running(facts: HostFacts, plan: Plan, saved = XEN_ENTRY): HostFacts {
 
 const titles = (plan: Plan) => plan.map(({ title }) => title)
 const commands = (step: Step) =>
-  step.actions.flatMap(one => (one.kind === "run" ? [one.command.join(" ")] : []))
+  step.actions.flatMap(one => (one.kind === "run" ? [(one.byHand ?? one.command).join(" ")] : []))
 
 test("before Xen is installed the boot is held where it is", t => {
   const [step] = planHold(hostFacts())
@@ -220,6 +220,102 @@ test("what a failed trial has left is given back too when the next one succeeds 
       files.some(one => one.kind === "remove" && one.path === path),
       path,
     )
+})
+
+/** Xen runs, and somebody else has set it up. */
+function foreignXen(xenWords: string, linuxWords = "root=/dev/vda1 ro quiet"): HostFacts {
+  const { xen, ...facts } = running(installed(), [])
+  return {
+    ...facts,
+    boot: { ...facts.boot, commandLine: linuxWords },
+    xen: { ...xen!, commandLine: xenWords, dom0Memory: 3900 },
+  }
+}
+
+const TAKEN_OVER: readonly [xenWords: string, wanted: Dom0Wanted, reasons: readonly string[]][] = [
+  ["dom0_mem=1G", WANTED, []],
+  ["dom0_mem=1048576 loglvl=all", { ...WANTED, xenOptions: ["loglvl=all"] }, []],
+  ["dom0_mem=1024M,max:1024M dom0_max_vcpus=2", { ...WANTED, vcpus: 2 }, []],
+  ["loglvl=all", { memory: 3900 }, []],
+  ["dom0_mem=1G", { memory: 2048 }, ["Xen runs without dom0_mem=2048M,max:2048M"]],
+  ["dom0_mem=1G dom0_max_vcpus=1-4", { ...WANTED, vcpus: 2 }, ["Xen runs without dom0_max_vcpus=2"]],
+  ["dom0_mem=1G", { ...WANTED, xenOptions: ["loglvl=all"] }, ["Xen runs without loglvl=all"]],
+  ["dom0_mem=1G", { ...WANTED, linuxOptions: ["nosmt"] }, ["dom0's kernel runs without nosmt"]],
+]
+for (const [xenWords, wanted, reasons] of TAKEN_OVER)
+  test(`a Xen that runs with "${xenWords}" is taken over for ${JSON.stringify(wanted)}, and ${reasons.length > 0 ? "restarted" : "not restarted"}`, t => {
+    const foreign = foreignXen(xenWords)
+    t.deepEqual(rebootReasons(foreign, wanted), reasons)
+    const plan = planDom0(foreign, wanted)
+    t.is(
+      plan.some(({ risk }) => risk === "boot"),
+      reasons.length > 0,
+    )
+    if (reasons.length > 0) return
+    const { commandLine } = foreign.xen!
+    const after = running(foreign, plan)
+    const taken = { ...after, boot: { ...after.boot, commandLine: foreign.boot.commandLine } }
+    const left = planDom0({ ...taken, xen: { ...after.xen!, commandLine, dom0Memory: 3900 } }, wanted)
+    t.deepEqual(titles(left), [], "what is written down for the next start is no reason later either")
+  })
+
+const SERVICES: readonly [what: string, dropped: Partial<Dom0Wanted>, given: readonly string[]][] = [
+  [
+    "the watchdog",
+    { watchdog: false },
+    [
+      "/etc/modules-load.d/pulumi-xen.conf",
+      "/etc/udev/rules.d/60-pulumi-xen.rules",
+      "/etc/systemd/system.conf.d/pulumi-xen.conf",
+    ],
+  ],
+  [
+    "the guests' consoles",
+    { consoleLog: false },
+    ["/etc/default/xen", "/etc/logrotate.d/pulumi-xen", "/etc/tmpfiles.d/pulumi-xen.conf"],
+  ],
+]
+for (const [what, dropped, given] of SERVICES)
+  test(`what is no longer wanted is given back, and wanted again it is there again: ${what}`, t => {
+    const facts = installed()
+    const xenHost = running(facts, planDom0(facts, WANTED))
+    const [step, ...more] = planDom0(xenHost, { ...WANTED, ...dropped })
+    t.is(step?.title, "Give back what is no longer wanted of Xen's services")
+    t.deepEqual(more, [], "nothing restarts")
+    const files = { ...xenHost.files }
+    for (const one of step!.actions) {
+      if (one.kind === "remove") delete files[one.path]
+      if (one.kind === "write") files[one.path] = one.content as string
+    }
+    t.deepEqual(
+      given.map(path => files[path]),
+      given.map(path => facts.files[path]),
+    )
+    const without = { ...xenHost, files }
+    t.deepEqual(planDom0(without, { ...WANTED, ...dropped }), [], "once")
+    const [again] = planDom0(without, WANTED)
+    t.deepEqual(
+      again!.actions.flatMap(one => (one.kind === "write" ? [one.path] : [])),
+      given,
+    )
+  })
+
+test("what Xen's services are told takes effect at once where Xen runs, and else with the restart", t => {
+  const plain = installed()
+  const [, services] = planDom0(plain, WANTED)
+  t.deepEqual(commands(services!), ["systemd-tmpfiles --create /etc/tmpfiles.d/pulumi-xen.conf"])
+  const [, live] = planDom0(foreignXen("dom0_mem=1G"), WANTED)
+  t.true(commands(live!).some(command => /modprobe xen_wdt.*daemon-reexec/s.test(command)))
+  t.true(commands(live!).some(command => /XENCONSOLED_ARGS/.test(command)))
+})
+
+test("what Xen cannot do for its guests is missing for the proof", t => {
+  const facts = installed()
+  const after = running(facts, planDom0(facts, WANTED))
+  const withoutHvm = { ...after, xen: { ...after.xen!, virtCaps: ["pv"] } }
+  t.deepEqual(missingProof(after, { ...WANTED, hvm: true }, facts.boot.bootId), [])
+  t.deepEqual(missingProof(withoutHvm, WANTED, facts.boot.bootId), [])
+  t.regex(missingProof(withoutHvm, { ...WANTED, hvm: true }, facts.boot.bootId).join(), /PVH and HVM guests/)
 })
 
 test("a Xen that somebody else had set up stays when it is removed, and nothing restarts", t => {

@@ -1,10 +1,10 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import test from "ava"
 import { grubOf } from "../../provider/host/boot/grub.ts"
 import { hostFacts } from "./helpers/facts.ts"
-import { must } from "./helpers/run.ts"
+import { exec, must } from "./helpers/run.ts"
 
 const entry = (title: string, classes: string) =>
   `menuentry '${title}' ${classes} $menuentry_id_option 'x' {\n\tlinux /vmlinuz\n}\n`
@@ -67,5 +67,33 @@ for (const [what, menu, id] of XENS)
       await must([shell, option, script.replace("grub-reboot", "echo"), ...words.slice(0, 2), "once"]),
       `once ${id}-${ROOT}\n`,
     )
+    await rm(directory, { recursive: true })
+  })
+
+/** What stands for grub-mkconfig: it writes over its output as that one does, and after half of it something happens. */
+const WRITERS: readonly [what: string, happens: string, menu: string][] = [
+  ["it takes its place", "", "half whole"],
+  ["it fails, and the old one stays", "exit 3", "old"],
+  ["it is killed, and the old one stays", "kill -s KILL $$", "old"],
+  ["all is killed, as by a power cut, and the old one stays", "kill -s KILL $PPID $$", "old"],
+]
+for (const [what, happens, expected] of WRITERS)
+  test(`a menu is written aside: ${what}`, async t => {
+    const directory = await mkdtemp(join(tmpdir(), "grub-"))
+    const [config, program] = [join(directory, "grub.cfg"), join(directory, "grub-mkconfig")]
+    await writeFile(join(directory, "real.cfg"), "old", { mode: 0o600 })
+    await symlink("real.cfg", config)
+    await writeFile(program, `#!/bin/sh\nprintf half >"$2"\n${happens}\nprintf ' whole' >>"$2"\n`)
+    await chmod(program, 0o755)
+    const { regenerate } = grubOf({ ...hostFacts().boot.grub!, config, directory })
+    const words = regenerate.command.map(word => (word === "grub-mkconfig" ? program : word))
+    const { exit } = await exec(words)
+    t.is(exit === 0, happens === "")
+    t.is(await readFile(config, "utf8"), expected, "by the name that GRUB knows it by")
+    t.is((await stat(config)).mode & 0o777, 0o600)
+    const left = (await readdir(directory)).filter(
+      name => !["grub.cfg", "grub-mkconfig", "real.cfg"].includes(name),
+    )
+    if (!happens.includes("PPID")) t.deepEqual(left, [])
     await rm(directory, { recursive: true })
   })

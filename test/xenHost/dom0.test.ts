@@ -22,15 +22,17 @@ const connection = () => {
   return { host, port, user, hostKey, privateKeyPath, connectTimeout: 60_000 }
 }
 /** In software emulation dom0 takes minutes for GRUB's menu alone, and that is part of the time. */
-const want = (): Properties => ({
+const want = (memory = 768): Properties => ({
   connection: connection(),
-  memory: 768,
+  memory,
   xenOptions: [...machine.host.xenOptions, "com1=115200,8n1", "console=com1"],
   linuxOptions: ["net.ifnames=0", "console=hvc0"],
   window: 1500,
 })
 
 const bootId = () => machine.run("cat /proc/sys/kernel/random/boot_id")
+const watchdogs = () =>
+  machine.run("for one in /sys/class/watchdog/*; do echo ${one##*/} $(cat $one/identity $one/state); done")
 const hypervisor = async () => (await machine.run("cat /sys/hypervisor/type 2>/dev/null || echo none")).trim()
 /** What a Dom0 changes. Guards that are done leave their units. */
 const CONFIGURATION = `
@@ -49,11 +51,25 @@ test.after.always(async () => {
   await machine?.[Symbol.asyncDispose]()
 })
 
-test("a Xen that was set up by hand is taken over; other memory for dom0 restarts the machine, once", async t => {
-  t.timeout(2 * restart)
+test("a Xen that was set up by hand is taken over as it runs: nothing restarts, and its watchdog is set at once", async t => {
+  t.timeout(restart)
   const before = await bootId()
   foreign = await machine.run(CONFIGURATION)
-  made = await provider.create(urn, want())
+  made = await provider.create(urn, want(1024))
+  t.like(made.outputs, { guard: "none", drift: [] })
+  t.regex(await watchdogs(), /xen_wdt active/)
+  made = await provider.update(urn, made, { ...want(1024), watchdog: false })
+  t.notRegex(await watchdogs(), /xen_wdt active/)
+  t.is(await machine.run("find /etc -path '*/system.conf.d/pulumi-xen.conf'"), "")
+  made = await provider.update(urn, made, want(1024))
+  t.regex(await watchdogs(), /xen_wdt active/)
+  t.is(await bootId(), before)
+})
+
+test("other memory for dom0 restarts the machine, once", async t => {
+  t.timeout(2 * restart)
+  const before = await bootId()
+  made = await provider.update(urn, made, want())
   t.like(made.outputs, { guard: "confirmed", drift: [] })
   t.not(await bootId(), before)
   t.regex(await machine.run("xl list"), /Domain-0\s+0\s+768/)
@@ -108,10 +124,7 @@ test("a Xen that was installed since the boot is seen, and booted on trial where
 test("a dom0 that hangs is restarted by Xen, and comes back", async t => {
   t.timeout(2 * restart)
   const before = await bootId()
-  const watchdogs =
-    "for one in /sys/class/watchdog/*; do echo ${one##*/} $(cat $one/identity $one/state); done"
-  t.log(await machine.run(watchdogs))
-  t.regex(await machine.run(watchdogs), /xen_wdt active/)
+  t.regex(await watchdogs(), /xen_wdt active/)
   // Ahead of the two minutes that a real dom0 is given. Nobody feeds the watchdog when the first process stands still.
   await machine.run(`
     manager="org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager"

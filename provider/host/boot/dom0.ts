@@ -1,11 +1,12 @@
 import type { HostFacts } from "../facts/types.ts"
-import { noted, putBack } from "../originals.ts"
+import { noted, type Originals, setFiles } from "../originals.ts"
 import { recordPath, recordText, removeRecord, writeRecord } from "../records.ts"
 import { type Action, type Plan, run, type Step, step, write } from "../step.ts"
+import { runsAs } from "./found.ts"
 import { type Grub, grubFiles, grubOf, isPlain, plainEntry, xenEntry } from "./grub.ts"
 import { proofCommands } from "./proofByHand.ts"
 import { DOM0_RECORD, type Dom0Record, dom0Record, filesNow } from "./record.ts"
-import { MAKE_CONSOLE_FOLDER, RESTART_CONSOLED, serviceFiles } from "./services.ts"
+import { serviceFiles, servicesTakeEffect } from "./services.ts"
 import { trialGuard } from "./trial.ts"
 import { type Dom0Wanted, linuxOptions, xenOptions } from "./wanted.ts"
 
@@ -22,7 +23,10 @@ function replacedImage({ xen, boot }: HostFacts): string | undefined {
 /** Why the machine must restart to be as wanted, in words; `[]` when it need not. */
 export function rebootReasons(facts: HostFacts, wanted: Dom0Wanted): string[] {
   if (!facts.xen) return ["Xen is not running"]
+  const { xen } = facts
   const record = dom0Record(facts)
+  // What somebody else has set up is not restarted for words that mean the same, or for what only its next start needs.
+  const isOthers = record?.adopted ?? true
   const compare = (
     what: string,
     running: string,
@@ -30,19 +34,24 @@ export function rebootReasons(facts: HostFacts, wanted: Dom0Wanted): string[] {
     former: readonly string[] = [],
   ) => {
     const words = running.split(/\s+/)
+    const runs = (word: string) => words.includes(word) || (isOthers && runsAs(word, xen))
     return [
-      ...options.filter(word => !words.includes(word)).map(word => `${what} runs without ${word}`),
+      ...options.filter(word => !runs(word)).map(word => `${what} runs without ${word}`),
       ...former
         .filter(word => !options.includes(word) && words.includes(word))
         .map(word => `${what} still runs with ${word}`),
     ]
   }
-  const { version } = facts.xen
   const image = replacedImage(facts)
   return [
-    ...(image === undefined ? [] : [`Xen ${version} runs, and ${image} is another one`]),
-    ...compare("Xen", facts.xen.commandLine, xenOptions(wanted), record?.xenOptions),
-    ...compare("dom0's kernel", facts.boot.commandLine, linuxOptions(facts, wanted), record?.linuxOptions),
+    ...(image === undefined ? [] : [`Xen ${xen.version} runs, and ${image} is another one`]),
+    ...compare("Xen", xen.commandLine, xenOptions(wanted), record?.xenOptions),
+    ...compare(
+      "dom0's kernel",
+      facts.boot.commandLine,
+      isOthers ? (wanted.linuxOptions ?? []) : linuxOptions(facts, wanted),
+      record?.linuxOptions,
+    ),
   ]
 }
 
@@ -64,8 +73,13 @@ export function planDom0(facts: HostFacts, wanted: Dom0Wanted): Plan {
     adopted: record?.adopted ?? facts.xen !== undefined,
   }
   const recordFile = { [recordPath(DOM0_RECORD)]: recordText(next) }
-  const changedServices = changed(facts, services)
-  const changedMenu = changed(facts, { ...menuFiles, ...recordFile })
+  const before = Object.entries(record?.originals ?? {})
+  const now = filesNow(
+    facts,
+    before.map(([path]) => path),
+  )
+  // What went away with its package stays away.
+  const dropped = before.filter(([path]) => !files.includes(path) && now[path] !== null)
   // Before all else, and not taken back with a trial that fails: how the machine was is known only now.
   const untouched: Dom0Record = { ...next, xenOptions: [], linuxOptions: [] }
   return [
@@ -76,15 +90,27 @@ export function planDom0(facts: HostFacts, wanted: Dom0Wanted): Plan {
             undo: [removeRecord(DOM0_RECORD)],
           }),
         ]),
-    ...(changedServices.length > 0 ? [servicesStep(facts, changedServices)] : []),
-    ...menuSteps(facts, grub, fallback.id, changedMenu, wanted),
+    ...servicesStep(
+      facts,
+      "Log the guests' consoles, let guests shut down instead of being saved, watch over dom0",
+      changed(facts, services),
+    ),
+    ...servicesStep(
+      facts,
+      "Give back what is no longer wanted of Xen's services",
+      changed(facts, Object.fromEntries(dropped)),
+    ),
+    ...menuSteps(facts, grub, fallback.id, changed(facts, { ...menuFiles, ...recordFile }), wanted),
   ]
 }
 
-/** Those files whose content is another than wanted. */
-function changed(facts: HostFacts, files: Readonly<Record<string, string>>): [string, string][] {
+/** Those files that are not as wanted. */
+function changed<Content extends string | null>(
+  facts: HostFacts,
+  files: Readonly<Record<string, Content>>,
+): Record<string, Content> {
   const now = filesNow(facts, Object.keys(files))
-  return Object.entries(files).filter(([path, content]) => now[path] !== content)
+  return Object.fromEntries(Object.entries(files).filter(([path, content]) => now[path] !== content))
 }
 
 function plainSaved({ facts }: Grub): string | undefined {
@@ -92,42 +118,36 @@ function plainSaved({ facts }: Grub): string | undefined {
   return isPlain(facts, saved) ? saved : undefined
 }
 
-function servicesStep(facts: HostFacts, files: readonly [string, string][]): Step {
-  const paths = files.map(([path]) => path)
-  const daemon = paths.some(path => path === "/etc/default/xen" || path === "/etc/sysconfig/xencommons")
-  const consoles = paths.some(path => path.startsWith("/etc/tmpfiles.d/"))
-  return step(
-    "Log the guests' consoles, let guests shut down instead of being saved, watch over dom0",
-    [
-      ...files.map(([path, content]) => write(path, content)),
-      ...(consoles ? [run(MAKE_CONSOLE_FOLDER)] : []),
-      ...(daemon && facts.xen ? [run(RESTART_CONSOLED)] : []),
-    ],
-    {
-      undo: putBack(filesNow(facts, paths)),
-      note: `Writes ${paths.join(", ")}.`,
-    },
-  )
+function servicesStep(facts: HostFacts, title: string, files: Originals): Step[] {
+  const paths = Object.keys(files)
+  if (paths.length === 0) return []
+  return [
+    step(title, [...setFiles(files), ...servicesTakeEffect(facts, files)], {
+      undo: setFiles(filesNow(facts, paths)),
+      note: `Changes ${paths.join(", ")}.`,
+    }),
+  ]
 }
 
 function menuSteps(
   facts: HostFacts,
   grub: Grub,
   fallback: string,
-  files: readonly [string, string][],
+  files: Readonly<Record<string, string>>,
   wanted: Dom0Wanted,
 ): Step[] {
   const reasons = rebootReasons(facts, wanted)
-  const writes = files.map(([path, content]) => write(path, content))
+  const paths = Object.keys(files)
+  const writes = Object.entries(files).map(([path, content]) => write(path, content))
   if (reasons.length > 0) return [trialStep(facts, grub, fallback, writes, reasons, wanted)]
   const notDefault = xenEntry(grub.facts)?.id !== grub.facts.environment.saved_entry
-  const menuChanged = files.some(([path]) => path.startsWith("/etc/default/"))
+  const menuChanged = paths.some(path => path.startsWith("/etc/default/"))
   return [
-    ...(files.length > 0
+    ...(paths.length > 0
       ? [
           step("Write down what Xen and dom0 run with", [
             ...writes,
-            ...(menuChanged ? [run(grub.regenerate)] : []),
+            ...(menuChanged ? [grub.regenerate] : []),
           ]),
         ]
       : []),
@@ -160,11 +180,11 @@ function trialStep(
     actions: [
       run(grub.setDefault(fallback)),
       ...writes,
-      run(grub.regenerate),
+      grub.regenerate,
       run(grub.fallBackToPlain),
       run(grub.bootXenOnce),
     ],
-    undo: [...back.map(command => run(command)), ...putBack(filesNow(facts, paths)), run(grub.regenerate)],
+    undo: [...back.map(command => run(command)), ...setFiles(filesNow(facts, paths)), grub.regenerate],
     guard: {
       ...trialGuard(back, wanted.window),
       // The old menu itself, and not another one: to write one takes up to minutes, and can fail.

@@ -1,5 +1,7 @@
 import type { Command } from "../../ssh/command.ts"
 import type { BootEntry, GrubFacts, HostFacts } from "../facts/types.ts"
+import { FILES_SH } from "../files.ts"
+import { type RunAction, run } from "../step.ts"
 import { assignment, setAssignments } from "./assignments.ts"
 
 /** Debian reads /etc/default/grub.d/*.cfg after /etc/default/grub, in order: ours comes before Xen's `xen.cfg`. */
@@ -21,11 +23,23 @@ const ENTRY = "/^(menuentry|submenu) /"
 const PLAIN = `/^blscfg/ || (${ENTRY} && /--class gnu-linux/ && !/--class xen/)`
 const XEN = `${ENTRY} && /--class xen/`
 
+/**
+ * grub-mkconfig writes over the menu as it is in use: cut off in that, GRUB has half of one, and nothing boots that could
+ * take it back. So it writes another file, which takes the menu's place when it is on the disk.
+ */
+const WRITE_MENU = `${FILES_SH}menu=$(readlink -f "$1") || exit
+name_aside "$menu"
+"$0" -o "$aside" && { [ ! -e "$menu" ] || chmod --reference="$menu" "$aside"; } && settle "$menu" || {
+  code=$?
+  rm -f "$aside" "$aside.new"
+  exit "$code"
+}`
+
 /** GRUB with what can be done to it: everything is spelt as on this host. */
 export interface Grub {
   readonly facts: GrubFacts
   /** Writes the menu anew from /etc/default/grub. */
-  readonly regenerate: Command
+  readonly regenerate: RunAction
   setDefault(entry: string): Command
   /** Boots an entry once, the next time. */
   bootOnce(entry: string): Command
@@ -65,7 +79,9 @@ export function grubOf(facts: GrubFacts): Grub {
   ]
   return {
     facts,
-    regenerate: onDebian ? ["update-grub"] : [`${prefix}-mkconfig`, "-o", config],
+    regenerate: run(["sh", "-c", WRITE_MENU, `${prefix}-mkconfig`, config], {
+      byHand: onDebian ? ["update-grub"] : [`${prefix}-mkconfig`, "-o", config],
+    }),
     setDefault: entry => [`${prefix}-set-default`, at, entry],
     bootOnce: entry => [`${prefix}-reboot`, at, entry],
     bootXenOnce: withXenEntry(`${prefix}-reboot`),

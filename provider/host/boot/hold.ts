@@ -1,5 +1,5 @@
 import type { HostFacts } from "../facts/types.ts"
-import { noted, type Originals, putBack } from "../originals.ts"
+import { noted, type Originals, setFiles } from "../originals.ts"
 import { readRecord, removeRecord, writeRecord } from "../records.ts"
 import { type Plan, run, step, write } from "../step.ts"
 import { grubFiles, grubOf, isPlain, plainEntry } from "./grub.ts"
@@ -44,10 +44,10 @@ export function planHold(facts: HostFacts): Plan {
         writeRecord(RECORD, record),
         run(grub.setDefault(id)),
         ...changed.map(([path, content]) => write(path, content)),
-        run(grub.regenerate),
+        grub.regenerate,
       ],
       {
-        undo: [...putBack(now), run(grub.regenerate)],
+        undo: [...setFiles(now), grub.regenerate],
         note: "Xen becomes the default only when it has proven itself.",
       },
     ),
@@ -61,8 +61,8 @@ export function planHoldRemoval(facts: HostFacts): Plan {
   if (!record || !grub || dom0Record(facts)) return []
   return [
     step("Give GRUB its old configuration back", [
-      ...putBack(record.originals),
-      run(grub.regenerate),
+      ...setFiles(record.originals),
+      grub.regenerate,
       removeRecord(RECORD),
     ]),
   ]

@@ -34,10 +34,14 @@ export function refuseHost({ user, os, boot, packages }: HostFacts): Refusal[] {
       refusal(
         "os",
         `${os.prettyName || "This system"} has none of apt, dnf, yum and zypper.`,
-        "Debian, EL and SUSE are supported.",
+        "Install Debian, EL or SUSE on it.",
       ),
     os.architecture !== "x86_64" &&
-      refusal("os", `This machine is ${os.architecture}.`, "Only x86_64 machines are supported."),
+      refusal(
+        "os",
+        `This machine is ${os.architecture}.`,
+        "Use an x86_64 machine: Xen is installed and booted on no other here.",
+      ),
     boot.init !== "systemd" &&
       refusal(
         "init",
@@ -133,7 +137,7 @@ function refuseBoot(facts: HostFacts): Refusal[] {
       boot.bootFree < BOOT_NEEDED &&
       refusal(
         "boot-full",
-        `/boot has ${boot.bootFree} MiB left.`,
+        `/boot has ${boot.bootFree} MiB left, and Xen's images and its menu take up to ${BOOT_NEEDED}.`,
         `Remove old kernels until ${BOOT_NEEDED} MiB are free.`,
       ),
     guards.some(({ name, state }) => name === "dom0" && state === "reverting") &&

@@ -1,5 +1,5 @@
 import type { HostFacts } from "../facts/types.ts"
-import { putBack } from "../originals.ts"
+import { setFiles } from "../originals.ts"
 import { removeRecord } from "../records.ts"
 import { type Plan, run, type Step, step } from "../step.ts"
 import { type Grub, grubOf, isPlain, plainEntry } from "./grub.ts"
@@ -23,8 +23,8 @@ export function planDom0Removal(facts: HostFacts, window?: number): Plan {
     step("Give GRUB and Xen's services their old configuration back", [
       run(grub.setDefault(saved)),
       run(grub.fallBackTo(undefined)),
-      ...putBack(record.originals),
-      run(grub.regenerate),
+      ...setFiles(record.originals),
+      grub.regenerate,
       removeRecord(DOM0_RECORD),
     ]),
   ]

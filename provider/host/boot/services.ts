@@ -1,4 +1,6 @@
 import type { HostFacts } from "../facts/types.ts"
+import type { Originals } from "../originals.ts"
+import { type Action, run } from "../step.ts"
 import { setAssignments } from "./assignments.ts"
 import type { Dom0Wanted } from "./wanted.ts"
 
@@ -30,7 +32,7 @@ const CONSOLE_FOLDER = `# Written by pulumi-xen: xenconsoled logs the guests' co
 d /var/log/xen/console 0700 root root -
 `
 const CONSOLE_FOLDER_FILE = "/etc/tmpfiles.d/pulumi-xen.conf"
-export const MAKE_CONSOLE_FOLDER = ["systemd-tmpfiles", "--create", CONSOLE_FOLDER_FILE] as const
+const MAKE_CONSOLE_FOLDER = ["systemd-tmpfiles", "--create", CONSOLE_FOLDER_FILE] as const
 
 /** systemd-system.conf(5): systemd feeds the watchdog while it runs, and leaves it on over a restart. */
 const WATCHDOG = `# Written by pulumi-xen: a dom0 that hangs for two minutes is restarted, by Xen.
@@ -44,6 +46,16 @@ RebootWatchdogSec=10min
 const WATCHDOG_RULE = `# Written by pulumi-xen: Xen's watchdog for dom0, whichever number it has.
 SUBSYSTEM=="watchdog", ATTR{identity}=="xen_wdt", SYMLINK+="watchdog-xen"
 `
+
+const WATCHDOG_FILES = {
+  "/etc/modules-load.d/pulumi-xen.conf": "# Written by pulumi-xen: Xen's watchdog for dom0.\nxen_wdt\n",
+  "/etc/udev/rules.d/60-pulumi-xen.rules": WATCHDOG_RULE,
+  "/etc/systemd/system.conf.d/pulumi-xen.conf": WATCHDOG,
+}
+
+/** As the next boot does it: the module, its name, and a systemd that has read its settings. */
+const START_WATCHDOG = `modprobe xen_wdt && udevadm control --reload &&
+udevadm trigger --action=add --subsystem-match=watchdog && udevadm settle && systemctl daemon-reexec`
 
 /** What Xen's services must be told, by path. Files of packages that are not installed are left alone. */
 export function serviceFiles(facts: HostFacts, wanted: Dom0Wanted): Record<string, string> {
@@ -68,22 +80,27 @@ export function serviceFiles(facts: HostFacts, wanted: Dom0Wanted): Record<strin
           [XENDOMAINS[layout]]: setAssignments(domains, { XENDOMAINS_SAVE: "", XENDOMAINS_RESTORE: "false" }),
         }
       : {}),
-    ...(watchdog
-      ? {
-          "/etc/modules-load.d/pulumi-xen.conf":
-            "# Written by pulumi-xen: Xen's watchdog for dom0.\nxen_wdt\n",
-          "/etc/udev/rules.d/60-pulumi-xen.rules": WATCHDOG_RULE,
-          "/etc/systemd/system.conf.d/pulumi-xen.conf": WATCHDOG,
-        }
-      : {}),
+    ...(watchdog ? WATCHDOG_FILES : {}),
   }
+}
+
+/** What makes files of the services take effect, where Xen runs; what does not run reads them when it starts. */
+export function servicesTakeEffect(facts: HostFacts, files: Originals): Action[] {
+  const has = (...paths: readonly string[]) => paths.some(path => path in files)
+  const [watch] = Object.keys(WATCHDOG_FILES).flatMap(path => (path in files ? [files[path] !== null] : []))
+  return [
+    ...(files[CONSOLE_FOLDER_FILE] ? [run(MAKE_CONSOLE_FOLDER)] : []),
+    ...(facts.xen && has(DAEMON.debian, DAEMON.other) ? [run(RESTART_CONSOLED)] : []),
+    ...(facts.xen && watch === true ? [run(["sh", "-c", START_WATCHDOG])] : []),
+    ...(facts.xen && watch === false ? [run(["systemctl", "daemon-reexec"])] : []),
+  ]
 }
 
 /**
  * Starts xenconsoled anew, so that it logs. Guests keep their consoles: their rings are found again in xenstore.
  * Debian runs it from an init script that cannot restart it alone.
  */
-export const RESTART_CONSOLED = [
+const RESTART_CONSOLED = [
   "sh",
   "-c",
   `if systemctl cat xenconsoled.service >/dev/null 2>&1; then exec systemctl try-restart xenconsoled.service; fi

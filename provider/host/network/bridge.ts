@@ -1,5 +1,5 @@
 import type { HostFacts, NetworkManagerName } from "../facts/types.ts"
-import { noted, type Originals, putBack } from "../originals.ts"
+import { noted, type Originals, setFiles } from "../originals.ts"
 import { recordPath, recordText, removeRecord } from "../records.ts"
 import { type Action, type GuardHooks, type Plan, remove, run, type Step, write } from "../step.ts"
 import { addressingOf } from "./addressing.ts"
@@ -107,7 +107,7 @@ export function planBridgeRemoval(facts: HostFacts, name: string, window?: numbe
       note: "",
       actions: [
         ...backend.withdraw(facts, config).map(command => run(command)),
-        ...putBack(originals, fileMode),
+        ...setFiles(originals, fileMode),
         removeRecord(recordName(name)),
         ...backend.restore(facts, config).map(command => run(command)),
       ],
@@ -136,7 +136,7 @@ function guardedStep(facts: HostFacts, config: BridgeConfig, window = 60, parts:
   const { title, note, actions, before, after, originals } = parts
   const undo = [
     ...before.map(command => run(command)),
-    ...putBack(originals, fileMode),
+    ...setFiles(originals, fileMode),
     ...after.map(command => run(command)),
   ]
   const shared = { title, actions, undo, ...(note ? { note } : {}) }
