@@ -7,7 +7,7 @@ import { planHold } from "../../provider/host/boot/hold.ts"
 import { missingProof } from "../../provider/host/boot/proof.ts"
 import { refuseDom0 } from "../../provider/host/boot/refusals.ts"
 import { planDom0Removal } from "../../provider/host/boot/removal.ts"
-import type { Dom0Wanted } from "../../provider/host/boot/wanted.ts"
+import { type Dom0Wanted, linuxOptions, xenOptions } from "../../provider/host/boot/wanted.ts"
 import type { HostFacts } from "../../provider/host/facts/types.ts"
 import type { Plan, Step } from "../../provider/host/step.ts"
 import { hostFacts, PLAIN_ENTRY, XEN_ENTRY } from "./helpers/facts.ts"
@@ -251,9 +251,17 @@ for (const [xenWords, wanted, reasons] of TAKEN_OVER)
       plan.some(({ risk }) => risk === "boot"),
       reasons.length > 0,
     )
-    if (reasons.length > 0) return
-    const { commandLine } = foreign.xen!
     const after = running(foreign, plan)
+    if (reasons.length > 0) {
+      const restarted = {
+        ...after,
+        boot: { ...after.boot, commandLine: ["root=/dev/vda1", ...linuxOptions(after, wanted)].join(" ") },
+        xen: { ...after.xen!, commandLine: xenOptions(wanted).join(" ") },
+      }
+      t.deepEqual(missingProof(restarted, wanted, "another boot"), [], "and proven with our words")
+      return
+    }
+    const { commandLine } = foreign.xen!
     const taken = { ...after, boot: { ...after.boot, commandLine: foreign.boot.commandLine } }
     const left = planDom0({ ...taken, xen: { ...after.xen!, commandLine, dom0Memory: 3900 } }, wanted)
     t.deepEqual(titles(left), [], "what is written down for the next start is no reason later either")

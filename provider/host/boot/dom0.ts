@@ -27,6 +27,7 @@ export function rebootReasons(facts: HostFacts, wanted: Dom0Wanted): string[] {
   const record = dom0Record(facts)
   // What somebody else has set up is not restarted for words that mean the same, or for what only its next start needs.
   const isOthers = record?.adopted ?? true
+  const own = linuxOptions(facts, { memory: wanted.memory })
   const compare = (
     what: string,
     running: string,
@@ -34,7 +35,8 @@ export function rebootReasons(facts: HostFacts, wanted: Dom0Wanted): string[] {
     former: readonly string[] = [],
   ) => {
     const words = running.split(/\s+/)
-    const runs = (word: string) => words.includes(word) || (isOthers && runsAs(word, xen))
+    const runs = (word: string) =>
+      words.includes(word) || (isOthers && (own.includes(word) || runsAs(word, xen)))
     return [
       ...options.filter(word => !runs(word)).map(word => `${what} runs without ${word}`),
       ...former
@@ -46,12 +48,7 @@ export function rebootReasons(facts: HostFacts, wanted: Dom0Wanted): string[] {
   return [
     ...(image === undefined ? [] : [`Xen ${xen.version} runs, and ${image} is another one`]),
     ...compare("Xen", xen.commandLine, xenOptions(wanted), record?.xenOptions),
-    ...compare(
-      "dom0's kernel",
-      facts.boot.commandLine,
-      isOthers ? (wanted.linuxOptions ?? []) : linuxOptions(facts, wanted),
-      record?.linuxOptions,
-    ),
+    ...compare("dom0's kernel", facts.boot.commandLine, linuxOptions(facts, wanted), record?.linuxOptions),
   ]
 }
 
