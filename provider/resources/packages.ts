@@ -4,11 +4,12 @@ import { readFacts } from "../host/facts/probe.ts"
 import { type HostFacts, type Refusal, refusal } from "../host/index.ts"
 import { inquireAvailable, refuseUnknownXen } from "../host/packages/available.ts"
 import { expectedPackages } from "../host/packages/offers.ts"
-import { type PackagesRecord, planPackages, planPackagesRemoval } from "../host/packages/plan.ts"
+import { planPackages, planPackagesRemoval } from "../host/packages/plan.ts"
+import { recordOf } from "../host/packages/record.ts"
 import { refusePackages } from "../host/packages/refusals.ts"
 import { packageTool } from "../host/packages/tools.ts"
 import type { PackagesWanted } from "../host/packages/wanted.ts"
-import { RECORDS, readRecord } from "../host/records.ts"
+import { RECORDS } from "../host/records.ts"
 import { choice, type Fields, type Known, list, map, type Partly, text } from "../rpc/declare.ts"
 import { type Context, defineResource } from "../rpc/resource.ts"
 import type { Hosts } from "./connection.ts"
@@ -81,7 +82,7 @@ function refuseShared(facts: HostFacts, { id, repositories = [] }: PackagesWante
   if (manager === undefined) return []
   const others = Object.keys(facts.files).flatMap(path => {
     const other = new RegExp(`^${RECORDS}/packages/([^/]+)\\.json$`).exec(path)?.[1]
-    return other === undefined || other === id ? [] : [{ other, files: recordFiles(facts, other) }]
+    return other === undefined || other === id ? [] : [{ other, files: recordOf(facts, other)?.files ?? [] }]
   })
   return repositories.flatMap(repository => {
     const path = packageTool(manager).repositoryPath(repository.name)
@@ -96,10 +97,6 @@ function refuseShared(facts: HostFacts, { id, repositories = [] }: PackagesWante
         ]
       : []
   })
-}
-
-function recordFiles(facts: HostFacts, id: string): readonly string[] {
-  return readRecord<PackagesRecord>(facts.files, `packages/${id}`)?.files ?? []
 }
 
 function removing(id: string, xen: boolean): HostChange {

@@ -76,6 +76,44 @@ const CASES: [string, HostFacts, PackagesWanted, string[]][] = [
     ["Mend a package run that was cut off (xen-utils)"],
   ],
   [
+    "a run was cut off when all was there",
+    hostFacts({
+      packages: { installed: { xen: "1" } },
+      files: { "/var/lib/pulumi-xen/packages/a.before": "" },
+    }),
+    { id: "a", packages: [{ name: "xen" }] },
+    ["Count what a run that was cut off has added"],
+  ],
+  [
+    "somebody else holds it already",
+    withInstalled({ xen: "4.17" }, ["xen"]),
+    { id: "a", packages: [{ name: "xen", hold: true }] },
+    [],
+  ],
+  [
+    "somebody else holds it in another version",
+    withInstalled({ xen: "4.16" }, ["xen"]),
+    { id: "a", packages: [{ name: "xen", version: "4.17", hold: true }] },
+    [
+      "Write down what the set a puts on the host",
+      "Let upgrades have xen again",
+      "Install xen 4.17",
+      "Hold xen",
+    ],
+  ],
+  [
+    "a run was cut off that had let somebody else's hold go",
+    withRecord({ lifted: ["lib"] }),
+    { id: "a", packages: [{ name: "lib" }] },
+    ["Hold lib"],
+  ],
+  [
+    "what the set held is wanted in another version, and held no more",
+    withRecord({ held: ["lib"] }, ["lib"]),
+    { id: "a", packages: [{ name: "lib", version: "2.0" }] },
+    ["Write down what the set a puts on the host", "Let upgrades have lib again", "Install lib 2.0"],
+  ],
+  [
     "the file was installed",
     withRecord({ digests: { lib: "1".repeat(64) } }),
     { id: "a", files: [file("1")] },
@@ -281,6 +319,45 @@ test("GRUB is held once the packages are known to be there, and only where there
   )
   t.deepEqual(verbs, [["write"], ["write", "run", "offered"], [], ["install"]], "the lists are fetched once")
   t.deepEqual(planPackages(withInstalled({ xen: "1" }), { id: "a", packages: [{ name: "xen" }] }, hold), [])
+})
+
+test("a hold that was there before the set is none of it: not written down, held again after a change, and left", t => {
+  const wanted: PackagesWanted = { id: "a", packages: [{ name: "lib", version: "2.0", hold: true }] }
+  const record = "/var/lib/pulumi-xen/packages/a.json"
+  const written = planPackages(withInstalled({ lib: "1.0" }, ["lib"]), wanted)
+    .flatMap(({ actions }) => actions)
+    .flatMap(action => (action.kind === "write" && action.path === record ? [String(action.content)] : []))
+  t.deepEqual(
+    written.map(text => JSON.parse(text)),
+    [
+      { files: [], held: [], lifted: ["lib"] },
+      { files: [], held: [] },
+    ],
+  )
+  const after = (content: string, held: string[]) =>
+    hostFacts({ packages: { installed: { lib: "2.0" }, held }, files: { [record]: content } })
+  const removal = (facts: HostFacts) => planPackagesRemoval(facts, "a").map(({ title }) => title)
+  t.deepEqual(titles(after(written[1]!, ["lib"]), wanted), [])
+  t.deepEqual(removal(after(written[1]!, ["lib"])), ["Forget the set a"])
+  // Killed before it was held again.
+  t.deepEqual(titles(after(written[0]!, []), wanted), ["Hold lib"])
+  t.deepEqual(removal(after(written[0]!, [])), ["Hold lib", "Forget the set a"])
+})
+
+test("what rpm has twice is mended before the set goes; dpkg removes what is not whole", t => {
+  const removal = (manager: "apt" | "dnf", path: string) =>
+    planPackagesRemoval(
+      hostFacts({
+        packages: { manager, broken: ["lib"] },
+        files: { [`/var/lib/pulumi-xen/packages/${path}`]: "lib\n" },
+      }),
+      "a",
+    ).map(({ title }) => title)
+  const mend = "Mend a package run that was cut off (lib)"
+  t.deepEqual(removal("dnf", "a.added"), [mend, "Remove the packages that were added"])
+  t.deepEqual(removal("dnf", "a.before"), [mend, "Remove the packages that were added"])
+  t.deepEqual(removal("apt", "a.added"), ["Remove the packages that were added"])
+  t.deepEqual(removal("dnf", "b.added"), [], "there is nothing to remove")
 })
 
 test("a removal is nothing where nothing was added", t => {

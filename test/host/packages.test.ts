@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto"
+import { readFile } from "node:fs/promises"
 import { setTimeout as sleep } from "node:timers/promises"
 import anyTest, { type TestFn } from "ava"
 import { apply, StepError } from "../../provider/host/apply.ts"
@@ -92,8 +94,19 @@ for (const kind of KINDS) {
     }
     const version = async (name: string) => (await look(want({ name }))).packages.installed[name]
     const inside = async (script: string) => (await own.inside(["sh", "-c", script])).stdout.trim()
-    const leave = async () => apply(connection, planPackagesRemoval(await look(want()), "tools"))
-    return { host: own, connection, repository, want, look, reach, version, inside, leave }
+    /** Those of the packages that are there. */
+    const there = async (...names: string[]) => {
+      const { installed } = (await look(want(...names.map(name => ({ name }))))).packages
+      return names.filter(name => installed[name] !== undefined)
+    }
+    const byHand = (name: string) =>
+      inside(
+        format === "deb"
+          ? `dpkg -i /srv/repo/${name}_1.0_all.deb`
+          : `rpm -i --nosignature /srv/repo/${name}-1.0.rpm`,
+      )
+    const leave = async (id = "tools") => apply(connection, planPackagesRemoval(await look(want()), id))
+    return { host: own, connection, repository, want, look, reach, version, there, byHand, inside, leave }
   }
 
   test.after.always(() => host?.stop())
@@ -118,6 +131,8 @@ for (const kind of KINDS) {
     await inside(format === "deb" ? "dpkg --purge px-hello" : "rpm -e px-hello")
     t.deepEqual((await reach(wanted)).titles, ["Install px-hello"], "what is gone is seen, and put back")
 
+    // As a purge leaves it that was cut off.
+    if (format === "deb") await inside("dpkg --remove px-hello")
     await leave()
     const gone = await look(want({ name: "px-hello" }))
     t.is(await inside(state), before, "what came along goes, and rpm's trust in the key")
@@ -185,9 +200,9 @@ for (const kind of KINDS) {
   // From here on yum, which is dnf by another name, would show the same.
   if (manager === "yum") continue
 
-  test(`${manager}: an altered package is not installed, nor is one without a signature`, async t => {
+  test(`${manager}: an altered package is not installed, nor is one without a signature; what comes later is none of the set`, async t => {
     t.timeout(300_000)
-    const { connection, repository, want, look, version, inside, leave } = await start()
+    const { connection, repository, want, look, reach, version, there, byHand, inside, leave } = await start()
     const codes = async (one: RepositoryWanted) =>
       refusePackages(await look(want()), { id: "tools", repositories: [one] }).map(({ code }) => code)
     const { key, ...unsigned } = repository
@@ -208,7 +223,16 @@ for (const kind of KINDS) {
     t.regex(await fails("px-other"), /Install px-other: .*exit/s, "the error says what was wanted")
     await inside(`mv /srv/whole /srv/repo/${kind.other}`)
     if (format === "rpm") t.regex(await fails("px-unsigned"), /sign|GPG/i)
+
+    // What comes after a run that failed is not the set's: by hand, and by another set.
+    const others: PackagesWanted = { id: "others", packages: [{ name: "px-slow" }] }
+    await byHand("px-torn")
+    await reach(others)
+    await reach(want({ name: "px-hello" }))
     await leave()
+    t.deepEqual(await there("px-hello", "px-lib", "px-torn", "px-slow"), ["px-torn", "px-slow"])
+    await leave("others")
+    await inside(`${format === "deb" ? "dpkg --purge" : "rpm -e"} px-torn`)
   })
 
   test(`${manager}: another run of a package tool is waited for, and named`, async t => {
@@ -230,7 +254,7 @@ for (const kind of KINDS) {
 
   test(`${manager}: a run that was killed is mended by the next one, and everything is still counted`, async t => {
     t.timeout(600_000)
-    const { host, connection, want, look, reach, version, inside, leave } = await start()
+    const { host, connection, want, look, reach, version, there, inside, leave } = await start()
     /** Cuts the power while a package's scripts run. */
     const cutOff = async (wanted: PackagesWanted) => {
       await host.inside(["touch", "/tmp/slow"])
@@ -245,15 +269,41 @@ for (const kind of KINDS) {
       await whenItAnswers(host)
     }
     await cutOff(want({ name: "px-hello" }))
+    // Another set that comes first mends what is not its own, and what it adds is its own.
+    await reach({ ...want({ name: "px-other" }), id: "others", repositories: [] })
     await reach(want({ name: "px-hello" }))
     t.deepEqual((await look(want())).packages.broken, [])
     await leave()
-    t.is(await version("px-lib"), undefined, "also what the killed run had added")
-    t.is(await version("px-hello"), undefined)
+    t.deepEqual(
+      await there("px-lib", "px-hello", "px-other"),
+      ["px-other"],
+      "also what the killed run had added",
+    )
+    await leave("others")
+    t.deepEqual(await there("px-other"), [])
 
+    // To be gone it need not be whole first.
     await cutOff(want({ name: "px-torn" }))
-    await reach(want({ name: "px-torn" }))
     await leave()
+    t.deepEqual(await there("px-torn"), [])
+    await reach(want({ name: "px-slow", version: old }))
+    await cutOff(want({ name: "px-slow", version: newer }))
+    await leave()
+    t.deepEqual(await there("px-slow"), [])
+
+    if (format === "deb") {
+      // No repository has it.
+      const file = `${host.root}/srv/repo/px-torn_1.0_all.deb`
+      const sha256 = createHash("sha256")
+        .update(await readFile(file))
+        .digest("hex")
+      const local: PackagesWanted = { id: "tools", files: [{ name: "px-torn", source: file, sha256 }] }
+      await cutOff(local)
+      await reach(local)
+      t.is(await version("px-torn"), old)
+      await leave()
+      t.deepEqual(await there("px-torn"), [])
+    }
 
     for (const name of ["px-slow", "px-torn"]) {
       await reach(want({ name, version: old }))

@@ -94,6 +94,16 @@ for (const { format, family, file, release } of KINDS) {
     t.is(lib(await stamps()), lib(sent), "what was there is not sent again")
     t.is((await stamps()).includes(file("px-hello", "1.0")), false, "what is gone here is gone there")
 
+    // Somebody puts an older version in its place: what the directory has is known without opening it.
+    await wired.inside(
+      format === "deb"
+        ? `dpkg -i /srv/repo/${file("px-hello", "1.0")}`
+        : `rpm -U --oldpackage --nosignature /srv/repo/${file("px-hello", "1.0")}`,
+    )
+    const older = await provider.client.read(urn, made.id, newer)
+    t.deepEqual(older.outputs.drift, [`Install px-hello 2.0${release}`])
+    await provider.update(urn, { ...newer, ...older }, want())
+
     // Somebody removes it, or alters it, on the host.
     await wired.inside(`rm ${at}/${file("px-lib", "1.0")}`)
     const read = await provider.client.read(urn, made.id, newer)

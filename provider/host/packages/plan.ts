@@ -1,10 +1,21 @@
 import { lines } from "../facts/sections.ts"
 import type { HostFacts } from "../facts/types.ts"
-import { RECORDS, readRecord, recordPath, recordText, writeRecord } from "../records.ts"
+import { RECORDS, recordPath, recordText, writeRecord } from "../records.ts"
 import { type Plan, remove, step, write } from "../step.ts"
 import { expectedPackages } from "./offers.ts"
+import {
+  directoryVersions,
+  isCutOff,
+  liftedHolds,
+  named,
+  recordedFiles,
+  recordName,
+  recordOf,
+  recordOfWanted,
+} from "./record.ts"
 import { planSending } from "./repository/send.ts"
 import {
+  countStep,
   holdStep,
   installFilesStep,
   installStep,
@@ -16,21 +27,7 @@ import {
   repositoryStep,
 } from "./steps.ts"
 import { HOLD_PACKAGES, type PackageTool, packageTool } from "./tools.ts"
-import type { PackageFile, PackagesWanted, PackageWanted, RepositoryWanted } from "./wanted.ts"
-
-/** What a set has put on the host, beside the packages themselves (those are counted on the host). */
-export interface PackagesRecord {
-  readonly files: readonly string[]
-  readonly held: readonly string[]
-  /** Names of the repositories that were sent; absent when none was. */
-  readonly sent?: readonly string[]
-  /** SHA-256 of each package file that was installed, by the package's name; absent when none was. */
-  readonly digests?: Readonly<Record<string, string>>
-}
-
-const recordName = (id: string) => `packages/${id}`
-const recordOf = (facts: HostFacts, id: string) => readRecord<PackagesRecord>(facts.files, recordName(id))
-const named = ({ name }: { readonly name: string }): string => name
+import type { PackageFile, PackagesWanted, PackageWanted } from "./wanted.ts"
 
 /** Names whose versions the facts must hold for this plan. */
 export function packageNames({ packages = [], files = [] }: PackagesWanted): string[] {
@@ -42,16 +39,48 @@ export function packageNames({ packages = [], files = [] }: PackagesWanted): str
  * something to do, before the first package is installed: not before the packages are known to be there.
  */
 export function planPackages(facts: HostFacts, wanted: PackagesWanted, beforehand: Plan = []): Plan {
-  const { manager, broken } = facts.packages
+  const { manager } = facts.packages
   if (manager === undefined) return []
   const tool = packageTool(manager)
+  const changes = changesOf(tool, facts, wanted)
   const expected = expectedPackages(facts, wanted).fromNew
   const first = [
-    ...(broken.length > 0 ? [repairStep(tool, broken)] : []),
-    ...planSources(tool, facts, wanted, expected),
+    ...planMending(tool, facts, wanted.id),
+    ...planSources(tool, facts, wanted, changes, expected),
   ]
-  const installation = planInstallation(tool, facts, wanted, expected.length > 0)
+  const installation = planInstallation(tool, facts, wanted, changes, expected.length > 0)
   return first.length + installation.length > 0 ? [...first, ...beforehand, ...installation] : []
+}
+
+/** What an earlier run has left half-done, or uncounted. */
+function planMending(tool: PackageTool, facts: HostFacts, id: string): Plan {
+  const { broken } = facts.packages
+  if (broken.length > 0) return [repairStep(tool, id, broken)]
+  return isCutOff(facts, id) ? [countStep(tool, id)] : []
+}
+
+/** Packages that are not as wanted, and what is to become of holds. */
+interface Changes {
+  readonly missing: readonly PackageWanted[]
+  readonly missingFiles: readonly PackageFile[]
+  /** A hold keeps rpm's tools from the very version that is wanted, and apt forgets it with the change. */
+  readonly stuck: readonly string[]
+  /** Of these and of what an earlier run has let go: what somebody else holds. */
+  readonly lifted: readonly string[]
+}
+
+function changesOf(tool: PackageTool, facts: HostFacts, wanted: PackagesWanted): Changes {
+  const { installed, held } = facts.packages
+  const { files = [] } = wanted
+  const missing = completed(tool, facts, wanted).filter(
+    ({ name, version }) =>
+      installed[name] === undefined || (version !== undefined && installed[name] !== version),
+  )
+  // A package that came another way is not known to be the file's.
+  const recorded = recordedFiles(facts, wanted)
+  const missingFiles = files.filter(one => installed[one.name] === undefined || !recorded.includes(one))
+  const stuck = [...new Set([...missingFiles, ...missing].map(named))].filter(name => held.includes(name))
+  return { missing, missingFiles, stuck, lifted: liftedHolds(facts, wanted, stuck) }
 }
 
 /** Where packages come from; and the record of it, which is written before there is anything to forget. */
@@ -59,6 +88,7 @@ function planSources(
   tool: PackageTool,
   facts: HostFacts,
   wanted: PackagesWanted,
+  { lifted }: Changes,
   expected: readonly string[],
 ): Plan {
   const { id, repositories = [] } = wanted
@@ -78,8 +108,9 @@ function planSources(
       .flatMap(path => removeFile(tool, facts, id, path)),
     ...(record?.sent ?? []).filter(name => !sent.includes(name)).map(removeSent),
   ]
-  const next = recordOfWanted(tool, wanted, recordedFiles(facts, wanted))
-  const needed = changed.length > 0 || sending.length > 0 || next.held.length > 0 || record !== undefined
+  const next = recordOfWanted(tool, facts, wanted, recordedFiles(facts, wanted), lifted)
+  const holds = next.held.length + lifted.length
+  const needed = changed.length > 0 || sending.length > 0 || holds > 0 || record !== undefined
   const path = recordPath(recordName(id))
   return [
     ...(needed && facts.files[path] !== recordText(next)
@@ -92,93 +123,63 @@ function planSources(
   ]
 }
 
-/** What is written down of a set once these of its package files are installed. */
-function recordOfWanted(
-  tool: PackageTool,
-  { packages = [], repositories = [] }: PackagesWanted,
-  installed: readonly PackageFile[],
-): PackagesRecord {
-  const sent = repositories.filter(({ directory }) => directory).map(named)
-  const digests = Object.fromEntries(installed.map(({ name, sha256 }) => [name, sha256]))
-  return {
-    files: repositories.flatMap(one => Object.keys(tool.repositoryFiles(one))),
-    held: packages.filter(({ hold }) => hold).map(named),
-    ...(sent.length > 0 && { sent }),
-    ...(installed.length > 0 && { digests }),
-  }
-}
-
-/** Package files that were the last to be installed of their package by this set. */
-function recordedFiles(facts: HostFacts, { id, files = [] }: PackagesWanted): PackageFile[] {
-  const digests = recordOf(facts, id)?.digests ?? {}
-  return files.filter(({ name, sha256 }) => digests[name] === sha256)
-}
-
 function planInstallation(
   tool: PackageTool,
   facts: HostFacts,
   wanted: PackagesWanted,
+  { missing, missingFiles, stuck, lifted }: Changes,
   refreshed: boolean,
 ): Plan {
-  const { installed, held } = facts.packages
-  const { files = [] } = wanted
-  const packages = completed(tool, wanted)
-  const missing = packages.filter(
-    ({ name, version }) =>
-      installed[name] === undefined || (version !== undefined && installed[name] !== version),
-  )
-  // A package that came another way is not known to be the file's.
-  const recorded = recordedFiles(facts, wanted)
-  const missingFiles = files.filter(one => installed[one.name] === undefined || !recorded.includes(one))
-  // A hold keeps rpm's tools from the very version that is wanted, and apt forgets it with the change.
-  const stuck = [...new Set([...missingFiles, ...missing].map(named))].filter(name => held.includes(name))
-  const toHold = [...packages.filter(({ name, hold }) => hold && !held.includes(name)).map(named), ...stuck]
-  const toRelease = (recordOf(facts, wanted.id)?.held ?? []).filter(
-    name =>
-      held.includes(name) && !stuck.includes(name) && !packages.some(one => one.name === name && one.hold),
+  const { held } = facts.packages
+  const { id, packages = [], files = [] } = wanted
+  const isWantedHeld = (name: string) => packages.some(one => one.name === name && one.hold)
+  const toHold = new Set([
+    ...packages.map(named).filter(one => isWantedHeld(one) && (stuck.includes(one) || !held.includes(one))),
+    ...lifted,
+  ])
+  const toRelease = (recordOf(facts, id)?.held ?? []).filter(
+    name => held.includes(name) && !stuck.includes(name) && !isWantedHeld(name),
   )
   // A file may bring a repository with it.
   const fetched = facts.packages.fetched === true || (refreshed && missingFiles.length === 0)
-  const done = writeRecord(recordName(wanted.id), recordOfWanted(tool, wanted, files))
+  const noted = (lifts: readonly string[]) =>
+    writeRecord(recordName(id), recordOfWanted(tool, facts, wanted, files, lifts))
   return [
     ...(stuck.length > 0 ? [releaseStep(tool, stuck)] : []),
-    ...(missingFiles.length > 0 ? [installFilesStep(tool, wanted, missingFiles, done)] : []),
-    ...(missing.length > 0 ? [installStep(tool, fetched, wanted.id, missing)] : []),
+    ...(missingFiles.length > 0 ? [installFilesStep(tool, wanted, missingFiles, noted(lifted))] : []),
+    ...(missing.length > 0 ? [installStep(tool, fetched, id, missing)] : []),
     ...(toRelease.length > 0 ? [releaseStep(tool, toRelease)] : []),
-    ...(toHold.length > 0 ? [holdStep(tool, toHold)] : []),
+    ...(toHold.size > 0 ? [holdStep(tool, [...toHold], lifted.length > 0 ? [noted([])] : [])] : []),
   ]
 }
 
 /** With the versions that directories offer, and with the package that a hold needs. */
-function completed(tool: PackageTool, { packages = [], repositories = [] }: PackagesWanted): PackageWanted[] {
+function completed(tool: PackageTool, facts: HostFacts, wanted: PackagesWanted): PackageWanted[] {
+  const { packages = [] } = wanted
   const holder = packages.some(({ hold }) => hold) ? tool.holdPackage : undefined
+  // A package that a directory holds in one version is wanted in that one, unless the program names another.
+  const versions = directoryVersions(tool, facts, wanted)
   return [
     ...(holder !== undefined && !packages.some(({ name }) => name === holder) ? [{ name: holder }] : []),
-    ...packages.map(one => ({ ...offeredVersion(tool, repositories, one.name), ...one })),
+    ...packages.map(one => {
+      const version = versions[one.name]
+      return version === undefined ? one : { ...one, version }
+    }),
   ]
-}
-
-/** A package that a directory holds in one version is wanted in that one, unless the program names another. */
-function offeredVersion(
-  { extension }: PackageTool,
-  repositories: readonly RepositoryWanted[],
-  name: string,
-): { version?: string } {
-  const version = repositories.flatMap(
-    ({ directory }) => directory?.opened?.[extension].versions[name] ?? [],
-  )[0]
-  return version === undefined ? {} : { version }
 }
 
 /** Removes just what the set has added: packages, repositories, keys, holds. */
 export function planPackagesRemoval(facts: HostFacts, id: string): Plan {
-  const { manager, held } = facts.packages
+  const { manager, held, broken } = facts.packages
   if (manager === undefined) return []
   const tool = packageTool(manager)
   const record = recordOf(facts, id)
   const added = facts.files[`${RECORDS}/packages/${id}.added`]
-  const begun = facts.files[`${RECORDS}/packages/${id}.before`] !== undefined
+  const isCounted = added !== undefined || isCutOff(facts, id)
+  // dpkg removes what it has not wholly unpacked; rpm nothing that is there twice.
+  const isStuck = isCounted && tool.database === "rpm" && broken.length > 0
   const toRelease = (record?.held ?? []).filter(name => held.includes(name))
+  const toHold = (record?.lifted ?? []).filter(name => !held.includes(name))
   const sources = [
     ...(record?.files ?? [])
       .filter(path => facts.files[path] !== undefined)
@@ -186,8 +187,10 @@ export function planPackagesRemoval(facts: HostFacts, id: string): Plan {
     ...(record?.sent ?? []).map(removeSent),
   ]
   return [
+    ...(isStuck ? [repairStep(tool, id, broken)] : []),
     ...(toRelease.length > 0 ? [releaseStep(tool, toRelease)] : []),
-    ...(added !== undefined || begun ? [removeStep(tool, id, lines(added))] : []),
+    ...(toHold.length > 0 ? [holdStep(tool, toHold)] : []),
+    ...(isCounted ? [removeStep(tool, id, lines(added))] : []),
     ...(sources.length > 0 ? [step("Remove the package repositories that were added", sources)] : []),
     ...(record ? [step(`Forget the set ${id}`, [remove(recordPath(recordName(id)))])] : []),
   ]

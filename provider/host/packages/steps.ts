@@ -19,12 +19,19 @@ function inTurn(command: Command): RunAction {
   return helper(command, "run", ...command)
 }
 
-export function repairStep(tool: PackageTool, broken: readonly string[]): Step {
+export function repairStep(tool: PackageTool, id: string, broken: readonly string[]): Step {
   return step(
     `Mend a package run that was cut off (${broken.join(", ")})`,
-    [helper(tool.mendByHand, `mend-${tool.database}`)],
+    [helper(tool.mendByHand, `mend-${tool.database}`, id)],
     { progress: packageProgress },
   )
+}
+
+/** For a run that was cut off when all was there: whatever else comes later would be taken for its own. */
+export function countStep({ database }: PackageTool, id: string): Step {
+  return step("Count what a run that was cut off has added", [helper([], "count", id, database)], {
+    progress: packageProgress,
+  })
 }
 
 /**
@@ -152,8 +159,8 @@ function trustKey(
   return [helper(byHand, verb, id, short, path)]
 }
 
-export function holdStep(tool: PackageTool, names: readonly string[]): Step {
-  return step(`Hold ${names.join(", ")}`, [inTurn(tool.hold(names))], {
+export function holdStep(tool: PackageTool, names: readonly string[], then: readonly Action[] = []): Step {
+  return step(`Hold ${names.join(", ")}`, [inTurn(tool.hold(names)), ...then], {
     undo: [inTurn(tool.release(names))],
     progress: packageProgress,
   })

@@ -4,7 +4,7 @@ import { must } from "./run.ts"
 /**
  * A signed repository of tiny packages in /srv/repo of a host: px-hello 1.0 and 2.0, which needs px-lib; px-slow 1.0
  * and 2.0; px-torn 1.0 and 2.0. The installation of px-lib and px-slow waits while /tmp/slow exists, and that of px-torn before
- * it is unpacked, so that it can be interrupted. Made by the host's own tools. Returns the public key and its fingerprint as gpg tells it.
+ * it is unpacked, so that it can be interrupted. As a deb, px-hello has a file of configuration. Made by the host's own tools. Returns the public key and its fingerprint as gpg tells it.
  */
 export async function makeRepository(
   host: TestHost,
@@ -36,6 +36,7 @@ deb() { # NAME VERSION DEPENDS
   chmod 755 $tree
   echo $2 > $tree/usr/share/$1/version
   printf 'Package: %s\\nVersion: %s\\nArchitecture: all\\nMaintainer: Test <test@example.org>\\nDescription: test\\n%s' $1 $2 "$3" > $tree/DEBIAN/control
+  case $1 in px-hello) mkdir $tree/etc; echo $2 > $tree/etc/px-hello; echo /etc/px-hello > $tree/DEBIAN/conffiles ;; esac
   case $1 in px-lib | px-slow) printf '#!/bin/sh\\n${SLOW}\\n' > $tree/DEBIAN/postinst; chmod 755 $tree/DEBIAN/postinst ;; esac
   case $1 in px-torn) printf '#!/bin/sh\\n${SLOW}\\n' > $tree/DEBIAN/preinst; chmod 755 $tree/DEBIAN/preinst ;; esac
   dpkg-deb --build --root-owner-group $tree /srv/repo/$1_$2_all.deb > /dev/null
