@@ -2,7 +2,7 @@ import { createHash } from "node:crypto"
 import { planHold, planHoldRemoval } from "../host/boot/hold.ts"
 import { readFacts } from "../host/facts/probe.ts"
 import { type HostFacts, type Refusal, refusal } from "../host/index.ts"
-import { inquireAvailable, refuseUnknownXen } from "../host/packages/available.ts"
+import { inquireAvailable, refuseUnknownXen, refuseXenToCome } from "../host/packages/available.ts"
 import { expectedPackages } from "../host/packages/offers.ts"
 import { planPackages, planPackagesRemoval } from "../host/packages/plan.ts"
 import { recordOf } from "../host/packages/record.ts"
@@ -60,7 +60,7 @@ function making(id: string, from: Inputs, directories?: Directories): HostChange
     refusals: facts => [
       ...refusePackages(facts, wanted(facts)),
       ...refuseShared(facts, wanted(facts)),
-      ...(from.xen ? refuseUnknownXen(facts) : []),
+      ...(from.xen ? [...refuseUnknownXen(facts), ...refuseXenToCome(facts)] : []),
     ],
     // What a new repository offers is known once it is there: the step that adds it asks.
     inquire: async (host, facts, context) => {

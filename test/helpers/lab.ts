@@ -120,7 +120,7 @@ const INSTALL = `
 export DEBIAN_FRONTEND=noninteractive
 echo XEN_OVERRIDE_GRUB_DEFAULT=0 > /etc/default/grub.d/plain.cfg
 apt-get -qq update
-apt-get -qq install --no-install-recommends xen-system-amd64 nftables > /dev/null
+apt-get -qq install --no-install-recommends xen-system-amd64 nftables logrotate > /dev/null
 apt-get clean
 `
 

@@ -5,7 +5,7 @@ import { deflateRawSync } from "node:zlib"
 import test, { type ExecutionContext } from "ava"
 import type { HostFacts } from "../../provider/host/facts/types.ts"
 import { armour, dearmour, KeyFormatError } from "../../provider/host/packages/armour.ts"
-import { refuseUnknownXen } from "../../provider/host/packages/available.ts"
+import { refuseUnknownXen, XEN_COMPANIONS, xenPackages } from "../../provider/host/packages/available.ts"
 import { expectedPackages } from "../../provider/host/packages/offers.ts"
 import {
   keyFingerprint,
@@ -415,6 +415,18 @@ test("a distribution whose packages nobody knows is refused in a sentence that n
   t.regex(unknown!.problem, /Which packages Xen consists of on Plan 9 is not known/)
   t.deepEqual(refuseUnknownXen(hostFacts()), [])
 })
+
+for (const [family, names] of [
+  ["debian", ["xen-system-amd64", "nftables", "logrotate"]],
+  ["el", ["xen"]],
+  ["suse", ["xen", "xen-tools", "logrotate"]],
+] as const)
+  test(`Xen comes with what a swap and the consoles' logs need, where the distribution has it apart: ${family}`, t => {
+    const found = xenPackages(hostFacts({ os: { family } })).map(({ name }) => name)
+    t.deepEqual(found, names)
+    const unseen = found.filter(name => !/^xen/.test(name) && !XEN_COMPANIONS.includes(name))
+    t.deepEqual(unseen, [], "the facts hold whether it is there")
+  })
 
 /** A keyring of gpg's own, which goes with the test. */
 async function keyring(t: ExecutionContext) {

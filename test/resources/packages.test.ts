@@ -23,16 +23,37 @@ const want = (more: object = {}) => ({
   ...more,
 })
 
+/** Holds apt's lock for some seconds, as apt's timers do on a machine that has just been made. */
+const DAILY = `
+perl -e 'use Fcntl; open(F, "+>>", "/var/lib/apt/lists/lock") or die; my $all = pack("s s x4 q q i", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $all) or die; sleep 8'
+`
+
 /** All that a set could change. */
 const SETTING = `
 dpkg-query -W
 find /etc/apt /var/lib/pulumi-xen -type f ! -name lock 2>/dev/null | sort || :
 `
 
+// What Xen's packages need of a machine: GRUB's menu, on a file system that GRUB can write. That of a namespace is an
+// overlay, and df(1) is made to say otherwise.
+const BOOT = `
+mkdir -p /boot/grub
+cat > /boot/grub/grub.cfg <<'END'
+set next_entry=
+save_env next_entry
+menuentry 'Debian GNU/Linux' --class debian $menuentry_id_option 'gnulinux-simple-1' {
+	linux	/boot/vmlinuz-6.1.0 root=/dev/vda1 ro
+}
+END
+mv /usr/bin/df /usr/bin/df.own
+printf '#!/bin/sh\\ndf.own "$@" | sed s/overlay/ext4/g\\n' >/usr/bin/df
+chmod +x /usr/bin/df`
+
 test.before(async t => {
   t.timeout(300_000)
   wired = await startWiredHost(SETTINGS["systemd-networkd, static"]!)
   key = await makeRepository(wired.host, "deb", "debian")
+  await wired.inside(BOOT)
   provider = await ProviderUnderTest.start()
 })
 test.after.always(async () => {
@@ -40,7 +61,7 @@ test.after.always(async () => {
   await wired?.[Symbol.asyncDispose]()
 })
 
-const refused: [what: string, more: () => object, says: RegExp][] = [
+const refused: [what: string, more: () => object, says: RegExp, arrange?: string, restore?: string][] = [
   [
     "a repository without a key",
     () => ({ repositories: [{ name: "own", url: "file:///srv/repo" }] }),
@@ -62,6 +83,27 @@ const refused: [what: string, more: () => object, says: RegExp][] = [
     /^(?!.*px-hello).*offer no package px-nowhere/s,
   ],
   [
+    "Xen on a machine without GRUB",
+    () => ({ xen: true }),
+    /No GRUB menu was found in/,
+    "mv /boot/grub /boot/away",
+    "mv /boot/away /boot/grub",
+  ],
+  [
+    "Xen where /boot is full",
+    () => ({ xen: true }),
+    /\/boot has \d+ MiB left/,
+    "cp -r /boot /root/boot && mount -t tmpfs -o size=8m tmpfs /boot && cp -r /root/boot/. /boot",
+    "umount /boot && rm -r /root/boot",
+  ],
+  [
+    "Xen where GRUB cannot write its grubenv",
+    () => ({ xen: true }),
+    /GRUB cannot take back a one-shot boot here/,
+    "mv /usr/bin/df /root && cp /usr/bin/df.own /usr/bin/df",
+    "mv /root/df /usr/bin",
+  ],
+  [
     "Xen where neither the directory nor the host's repositories offer it",
     () => ({ repositories: [directory()], packages: [], xen: true }),
     /offer no package xen-system-amd64/,
@@ -72,13 +114,15 @@ const refused: [what: string, more: () => object, says: RegExp][] = [
     /offer no package xen-system-amd64/,
   ],
 ]
-for (const [what, more, says] of refused) {
+for (const [what, more, says, arrange = "", restore = ""] of refused) {
   test(`${what} is refused in a sentence, before anything is changed`, async t => {
+    await wired.inside(arrange)
     const before = await wired.inside(SETTING)
     const failed = await failureOf(provider.create(urn, want(more())))
     t.regex(failed.says, says)
     t.is(failed.saved, undefined)
     t.is(await wired.inside(SETTING), before)
+    await wired.inside(restore)
   })
 }
 
@@ -166,13 +210,19 @@ test("on a host that knows of no packages yet, the lists are fetched once: to lo
     rm -rf /var/lib/apt/lists/*
     printf '#!/bin/sh\\necho "$*" >>/tmp/calls\\nexec /usr/bin/apt-get "$@"\\n' >${spy}
     chmod +x ${spy}`)
-  const made = await provider.create(urn, want({ repositories: [] }))
+  const [made] = await Promise.all([provider.create(urn, want({ repositories: [] })), wired.inside(DAILY)])
   t.deepEqual(made.outputs.added, ["px-hello", "px-lib"])
   const calls = await wired.inside("cat /tmp/calls")
   t.is(calls.match(/ update /g)?.length, 1, calls)
   t.true(
     provider.engine.lines.some(({ message }) => message === "fetching the lists of packages"),
     "who waits for it is told",
+  )
+  const waiting =
+    /^fetching the lists of packages: waiting for another package manager: perl .*\(process \d+\)$/
+  t.true(
+    provider.engine.lines.some(({ message }) => waiting.test(message)),
+    "and for whom, where another one is at it",
   )
 
   const more = { packages: ["px-hello", "px-other"], repositories: [] }

@@ -41,7 +41,7 @@ const wholeWay = [
   "## Packages",
   'gnulinux-simple-"$(grub-probe --target=fs_uuid /)"',
   "update-grub",
-  "install xen-system-amd64 nftables",
+  "install xen-system-amd64 nftables logrotate",
   "## The bridge xenbr0",
   "/old/1",
   "$(cat /sys/class/net/eth0/address)",

@@ -20,6 +20,22 @@ export function refuseDom0(facts: HostFacts, wanted: Dom0Wanted): Refusal[] {
   ]
 }
 
+/** What Xen's packages would meet midway: they write images into /boot and a menu, and dom0 is to be tried afterwards. */
+export function refuseXenPackages(facts: HostFacts): Refusal[] {
+  return [...refuseArchitecture(facts.os), ...refuseBoot(facts)]
+}
+
+function refuseArchitecture({ architecture }: HostFacts["os"]): Refusal[] {
+  if (architecture === "x86_64") return []
+  return [
+    refusal(
+      "os",
+      `This machine is ${architecture}.`,
+      "Use an x86_64 machine: Xen is installed and booted on no other here.",
+    ),
+  ]
+}
+
 /** What makes a machine unfit, whatever is wanted of it. */
 export function refuseHost({ user, os, boot, packages }: HostFacts): Refusal[] {
   const found: (Refusal | false)[] = [
@@ -34,14 +50,9 @@ export function refuseHost({ user, os, boot, packages }: HostFacts): Refusal[] {
       refusal(
         "os",
         `${os.prettyName || "This system"} has none of apt, dnf, yum and zypper.`,
-        "Install Debian, EL or SUSE on it.",
+        "Take a machine with Debian, EL or SUSE, or install one of them on it.",
       ),
-    os.architecture !== "x86_64" &&
-      refusal(
-        "os",
-        `This machine is ${os.architecture}.`,
-        "Use an x86_64 machine: Xen is installed and booted on no other here.",
-      ),
+    ...refuseArchitecture(os),
     boot.init !== "systemd" &&
       refusal(
         "init",

@@ -1,7 +1,9 @@
 import type { Connection } from "../../ssh/index.ts"
+import { refuseXenPackages } from "../boot/refusals.ts"
 import { readFacts } from "../facts/probe.ts"
 import type { HostFacts } from "../facts/types.ts"
 import { type Refusal, refusal } from "../refusal.ts"
+import { packageProgress } from "./progress.ts"
 import { PACKAGES_SH, packageTool } from "./tools.ts"
 import type { PackageWanted } from "./wanted.ts"
 
@@ -24,9 +26,15 @@ export async function inquireAvailable(
   let available = await offered()
   const fetched = missing.some(name => available[name] === undefined)
   if (fetched) {
-    onStatus("fetching the lists of packages")
+    const doing = "fetching the lists of packages"
+    onStatus(doing)
+    const read = packageProgress()
+    const onLine = (line: string) => {
+      const detail = read(line)
+      if (detail !== undefined) onStatus(`${doing}: ${detail}`)
+    }
     const refresh = ["sh", "-s", "run", ...packageTool(manager).refresh]
-    await connection.run(refresh, { stdin: PACKAGES_SH, timeout: 1_800_000, keep: "tail", signal })
+    await connection.run(refresh, { stdin: PACKAGES_SH, timeout: 1_800_000, keep: "tail", signal, onLine })
     available = await offered()
   }
   const refusals = missing
@@ -41,13 +49,13 @@ export async function inquireAvailable(
   return { refusals, facts: { ...facts, packages: { ...facts.packages, fetched } } }
 }
 
-/** Xen and what updates of its guests need, by the names that the distribution gives them. */
+/** Xen, what updates of its guests need and what rotates their logs, by the names that the distribution gives them. */
 export function xenPackages({ os }: HostFacts): PackageWanted[] {
   const names = {
-    debian: ["xen-system-amd64", "nftables"],
-    // nftables is part of every EL.
+    debian: ["xen-system-amd64", "nftables", "logrotate"],
+    // nftables and logrotate are part of every EL.
     el: ["xen"],
-    suse: ["xen", "xen-tools"],
+    suse: ["xen", "xen-tools", "logrotate"],
     other: [],
   }[os.family]
   return names.map(name => ({ name }))
@@ -65,5 +73,14 @@ export function refuseUnknownXen(facts: HostFacts): Refusal[] {
   ]
 }
 
+/** Before Xen is installed, what its installation would meet midway. */
+export function refuseXenToCome(facts: HostFacts): Refusal[] {
+  const { installed } = facts.packages
+  const isToCome = xenPackages(facts).some(
+    ({ name }) => !XEN_COMPANIONS.includes(name) && installed[name] === undefined,
+  )
+  return isToCome && facts.xen === undefined ? refuseXenPackages(facts) : []
+}
+
 /** Names that `xenPackages` may give: what the facts must hold beside Xen's own. */
-export const XEN_COMPANIONS = ["nftables"]
+export const XEN_COMPANIONS = ["nftables", "logrotate"]

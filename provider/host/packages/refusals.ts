@@ -16,7 +16,7 @@ export function refusePackages(facts: HostFacts, wanted: PackagesWanted): Refusa
           refusal(
             "os",
             `${facts.os.prettyName} has none of apt, dnf, yum and zypper.`,
-            "Debian, EL and SUSE are supported.",
+            "Take a machine with Debian, EL or SUSE, or install one of them on it.",
           ),
         ]
       : []),
