@@ -1,4 +1,3 @@
-import { readFacts } from "../host/facts/probe.ts"
 import { type HostFacts, type Plan, refuse } from "../host/index.ts"
 import type { Partly } from "../rpc/declare.ts"
 import type { Context } from "../rpc/resource.ts"
@@ -6,13 +5,14 @@ import { SshError } from "../ssh/errors.ts"
 import type { Connection } from "../ssh/index.ts"
 import type { ConnectionInput, Hosts } from "./connection.ts"
 import { type HostChange, refusalsOf, takenBack, tale } from "./hostChange.ts"
+import { readTogether } from "./hostRead.ts"
 
 /**
  * How the host differs from what is wanted, in words: the titles of what would be done. `reverted` is whether that was
  * tried, and the host has taken it back.
  */
 export async function lookForDrift(host: Connection, change: HostChange, context: Context) {
-  const facts = await readFacts(host, { ...change.probe, signal: context.signal })
+  const facts = await readTogether(host, change.probe ?? {}, context)
   const plan = change.plan(facts)
   const drift = plan.map(({ title }) => title)
   const earlier = takenBack(facts, plan)
@@ -57,7 +57,7 @@ export async function previewHost(
 async function tryToRead(hosts: Hosts, input: ConnectionInput, change: HostChange, context: Context) {
   try {
     const host = await hosts.connect(input, context)
-    return { host, facts: await readFacts(host, { ...change.probe, signal: context.signal }) }
+    return { host, facts: await readTogether(host, change.probe ?? {}, context) }
   } catch (error) {
     if (context.signal.aborted || !(error instanceof SshError)) throw error
     return { reason: error.message }
