@@ -1,7 +1,7 @@
 import { type HostFacts, type Plan, refuse } from "../host/index.ts"
 import type { Partly } from "../rpc/declare.ts"
 import type { Context } from "../rpc/resource.ts"
-import { SshError } from "../ssh/errors.ts"
+import { SshError, SudoError } from "../ssh/errors.ts"
 import type { Connection } from "../ssh/index.ts"
 import type { ConnectionInput, Hosts } from "./connection.ts"
 import { type HostChange, refusalsOf, takenBack, tale } from "./hostChange.ts"
@@ -59,7 +59,8 @@ async function tryToRead(hosts: Hosts, input: ConnectionInput, change: HostChang
     const host = await hosts.connect(input, context)
     return { host, facts: await readTogether(host, change.probe ?? {}, context) }
   } catch (error) {
-    if (context.signal.aborted || !(error instanceof SshError)) throw error
+    // A host that answers, and lets nobody change it, is none that is yet to be made.
+    if (context.signal.aborted || !(error instanceof SshError) || error instanceof SudoError) throw error
     return { reason: error.message }
   }
 }

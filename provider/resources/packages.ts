@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto"
 import { planHold, planHoldRemoval } from "../host/boot/hold.ts"
 import { readFacts } from "../host/facts/probe.ts"
-import { type HostFacts, type Refusal, refusal } from "../host/index.ts"
+import { type HostFacts, type Refusal, refusal, refuse } from "../host/index.ts"
 import { inquireAvailable, refuseUnknownXen, refuseXenToCome } from "../host/packages/available.ts"
 import { expectedPackages } from "../host/packages/offers.ts"
 import { planPackages, planPackagesRemoval } from "../host/packages/plan.ts"
@@ -12,6 +12,7 @@ import type { PackagesWanted } from "../host/packages/wanted.ts"
 import { RECORDS } from "../host/records.ts"
 import { choice, type Fields, type Known, list, map, type Partly, text } from "../rpc/declare.ts"
 import { type Context, defineResource } from "../rpc/resource.ts"
+import type { Connection } from "../ssh/index.ts"
 import type { Hosts } from "./connection.ts"
 import { given } from "./given.ts"
 import { changeHost, type HostChange } from "./hostChange.ts"
@@ -19,6 +20,7 @@ import { driftChange, lookForDrift, previewHost } from "./hostLook.ts"
 import { parseImportId } from "./importId.ts"
 import { checkRepositories, openDirectories } from "./packagesDirectories.ts"
 import { type Directories, type Inputs, inputs, namesOf, wantedOf } from "./packagesInputs.ts"
+import { refuseUnlisted } from "./packagesOffered.ts"
 
 const outputs = {
   manager: choice("the host's package tool", ["apt", "dnf", "yum", "zypper"]),
@@ -125,6 +127,9 @@ function describe(facts: HostFacts, id: string, from: Inputs, drift: readonly st
 
 /** A set of packages on a host, with the repositories that they come from. */
 export function packages(hosts: Hosts) {
+  /** Those that a set of the same update brings a repository to: what its lists know by then, no preview can tell. */
+  const supplied = new WeakSet<Connection>()
+
   async function ensure(id: string, from: Inputs, context: Context<Outputs>): Promise<Outputs> {
     const host = await hosts.connect(from.connection, context)
     const begin = (facts: HostFacts) => context.exists(id, describe(facts, id, from, []))
@@ -149,9 +154,16 @@ export function packages(hosts: Hosts) {
     async preview(news: Partly<Inputs>, context, state): Promise<Partial<Outputs>> {
       if (!isKnown(news)) return {}
       const id = setId(context.urn)
-      const change = making(id, news, await openDirectories(news))
+      const directories = await openDirectories(news)
+      const change = making(id, news, directories)
       const found = await previewHost(hosts, news.connection, change, context)
       if (found?.plan.length === 0) return describe(found.facts, id, news, [])
+      if (found) {
+        const { host, facts } = found
+        const wanted = wantedOf(id, news, facts, directories)
+        if (!supplied.has(host)) refuse(host.name, await refuseUnlisted(host, facts, wanted, context.signal))
+        if (news.repositories.length + news.files.length > 0) supplied.add(host)
+      }
       return given({ manager: found?.facts.packages.manager ?? state?.outputs.manager })
     },
 

@@ -151,6 +151,28 @@ test("a preview says what would be installed and from where, and does nothing", 
   t.is(await wired.inside(SETTING), before)
 })
 
+test("what the host's lists do not know is refused by the preview, which fetches none", async t => {
+  // As of one run: what others have previewed before is none of its business.
+  await using run = await ProviderUnderTest.start()
+  const lists = "rm -rf /var/lib/apt/lists/*"
+  const look = (...packages: string[]) => run.preview(urn, want({ packages, repositories: [] }))
+  await wired.inside(`
+    ${lists}
+    echo 'deb [trusted=yes] file:///srv/repo ./' >/etc/apt/sources.list.d/near.list`)
+  t.deepEqual(await look("px-nowhere"), ["would install px-nowhere"], "without lists it cannot be told")
+  await wired.inside("apt-get -q update")
+  const before = await wired.inside("find /var/lib/apt/lists -newermt @1 -printf '%p %C@\\n' | sort")
+  t.deepEqual(await look("px-hello"), ["would install px-hello"])
+  const { says } = await failureOf(look("px-hello", "px-nowhere"))
+  t.regex(says, /lists that the host has of its package repositories offer no package px-nowhere\. Add a/)
+  t.notRegex(says, /px-hello/)
+  t.is(await wired.inside("find /var/lib/apt/lists -newermt @1 -printf '%p %C@\\n' | sort"), before)
+  // Another set of the same update brings a repository, which may have it.
+  await run.preview(other, want())
+  t.deepEqual(await look("px-nowhere"), ["would install px-nowhere"])
+  await wired.inside(`${lists} /etc/apt/sources.list.d/near.list`)
+})
+
 test("the password of a repository is shown by nothing that fails, and is for root alone on the host", async t => {
   t.timeout(300_000)
   // Nobody listens there; apt says in its error whom it has asked.
@@ -301,21 +323,23 @@ test("what is installed is imported by its names, held as it is; under its old n
   await provider.client.delete(urn, made.id, made)
 })
 
-test("a user who may not become root is told so, and nothing is tried", async t => {
+test("a user who may not become root is told so, by the preview as well, and nothing is tried", async t => {
   await wired.inside(`
     useradd --create-home anna
     install -d -m 700 -o anna /home/anna/.ssh
     install -m 600 -o anna /root/.ssh/authorized_keys /home/anna/.ssh/authorized_keys`)
   const before = await wired.inside(SETTING)
   const anna = { ...wired.connection, user: "anna" }
-  t.regex(
-    (await failureOf(provider.create(urn, want({ connection: anna })))).says,
-    /^sudo on anna@\S+ does not run commands without a password\. Give sudoPassword, or allow NOPASSWD/,
-  )
   const asHerself = { ...anna, sudo: false }
-  t.regex(
-    (await failureOf(provider.create(urn, want({ connection: asHerself })))).says,
-    /: anna is not root here, and only root changes a host\. Connect as root/,
-  )
+  for (const [connection, says] of [
+    [
+      anna,
+      /^sudo on anna@\S+ does not run commands without a password\. Give sudoPassword, or allow NOPASSWD/,
+    ],
+    [asHerself, /: anna is not root here.* Connect as root/],
+  ] as const) {
+    t.regex((await failureOf(provider.preview(urn, want({ connection })))).says, says)
+    t.regex((await failureOf(provider.create(urn, want({ connection })))).says, says)
+  }
   t.is(await wired.inside(SETTING), before)
 })
