@@ -1,7 +1,7 @@
 /** `npm run bench [-- NAME…]`: ours beside others', in turns in one run; the ratio is what a machine's mood leaves. */
 import { readdir } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
-import type { Row } from "./bench/row.ts"
+import { goalText, type Row, verdict } from "./bench/row.ts"
 import { step } from "./lab/progress.ts"
 
 const folder = new URL("./bench/", import.meta.url)
@@ -22,7 +22,8 @@ const columns: readonly [title: string, cell: (row: Row) => string][] = [
   ["ours", row => figure(row.ours, row.unit)],
   ["theirs", row => figure(row.theirs, row.unit)],
   ["ratio", row => row.ratio.toFixed(2)],
-  ["goal", row => row.goal ?? ""],
+  ["goal", row => (row.goal ? goalText(row.goal) : "")],
+  ["", row => (row.goal ? verdict(row.goal) : "")],
   ["", row => row.note ?? ""],
 ]
 

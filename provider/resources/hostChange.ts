@@ -100,6 +100,7 @@ async function changeFrom(
       signal: context.signal,
       onStatus: statusLine(context),
     })
+    context.progress("looking whether the host is as wanted")
   } catch (error) {
     if (error instanceof StepError && error.cause instanceof GuardRevertedError) change.reverted?.(before)
     throw error

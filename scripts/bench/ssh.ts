@@ -73,7 +73,7 @@ async function uploads(sshd: Sshd, directory: string): Promise<Row[]> {
       theirs,
       unit: "MB/s",
       ratio: ours / theirs,
-      goal: ">= 1",
+      goal: { value: ours / theirs, least: 1 },
       note,
     }
   }
@@ -108,7 +108,7 @@ async function unchanged(sshd: Sshd, directory: string): Promise<Row[]> {
       theirs,
       unit: "ms",
       ratio: ours / theirs,
-      goal: "0 bytes",
+      goal: { value: bytes, most: 0, words: "bytes sent" },
       note: `${bytes} bytes sent`,
     },
   ]
@@ -139,7 +139,7 @@ async function commands(sshd: Sshd, directory: string): Promise<Row[]> {
         ...times,
         unit: "ms",
         ratio: times.ours / times.theirs,
-        goal: "<= 1",
+        goal: { value: times.ours / times.theirs, most: 1 },
       },
     ]
   } finally {

@@ -246,6 +246,11 @@ test("on a host that knows of no packages yet, the lists are fetched once: to lo
     provider.engine.lines.some(({ message }) => waiting.test(message)),
     "and for whom, where another one is at it",
   )
+  const told = provider.engine.lines.map(({ message }) => message)
+  const [installing, looking] = [/^Install px-hello/, /^looking whether the host is as wanted$/].map(line =>
+    told.findLastIndex(message => line.test(message)),
+  )
+  t.true(looking! > installing! && installing! >= 0, "it is told that the installation is over")
 
   const more = { packages: ["px-hello", "px-other"], repositories: [] }
   await provider.create(urn, want(more))

@@ -41,11 +41,6 @@ export class LoopbackHosts implements AsyncDisposable {
     return new LoopbackHosts(servers, addresses)
   }
 
-  /** The first of them, as the SSH library takes it. */
-  get target() {
-    return this.#servers[0]!.target
-  }
-
   /** A directory that ends with the servers. */
   get directory(): string {
     return this.#servers[0]!.directory

@@ -1,49 +1,86 @@
-import type { FakeEngine } from "../../../test/helpers/engine.ts"
+import { readFile } from "node:fs/promises"
+import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
+import type { PulumiStack } from "../../../test/helpers/pulumiStack.ts"
+import { timed } from "../row.ts"
 
-/** What the status lines of `pulumi up` told while something was made. All in seconds. */
+/** What a `pulumi up` was busy with. All in seconds. */
 export interface Times {
   readonly total: number
   /** Of those who were waited for, by what they are. */
   readonly theirs: ReadonlyMap<string, number>
-  /** Of the rest, by the line's first words. */
+  /** Of the rest, by what had begun: the status line's first words, or a step of Pulumi's. */
   readonly ours: ReadonlyMap<string, number>
 }
 
-/** Notes when the status line changes; a line lasts until the next. What no line was told of is ours. */
-export class StatusWatch {
-  readonly #engine: FakeEngine
-  readonly #others: Readonly<Record<string, RegExp>>
-  readonly #timer: NodeJS.Timeout
-  readonly #begun = performance.now()
-  readonly #spans: { message: string; from: number }[] = []
+/** Something that began, and lasts until the next does. */
+export interface Moment {
+  readonly what: string
+  /** Seconds since the start. */
+  readonly at: number
+}
 
-  /** `others`: whose time it is that a line tells of, when it is not ours. */
-  constructor(engine: FakeEngine, others: Readonly<Record<string, RegExp>>) {
-    this.#engine = engine
-    this.#others = others
-    this.#timer = setInterval(() => this.#look(), 20)
-  }
-
-  #look(): void {
-    const message = this.#engine.lines.at(-1)?.message
-    if (message !== undefined && message !== this.#spans.at(-1)?.message)
-      this.#spans.push({ message, from: performance.now() })
-  }
-
-  end(): Times {
-    clearInterval(this.#timer)
-    this.#look()
-    const ended = performance.now()
-    const [theirs, ours] = [new Map<string, number>(), new Map<string, number>()]
-    const add = (to: Map<string, number>, name: string, seconds: number) =>
-      to.set(name, (to.get(name) ?? 0) + seconds)
-    add(ours, "before the first line", ((this.#spans[0]?.from ?? ended) - this.#begun) / 1000)
-    for (const [at, { message, from }] of this.#spans.entries()) {
-      const seconds = ((this.#spans[at + 1]?.from ?? ended) - from) / 1000
-      const other = Object.entries(this.#others).find(([, line]) => line.test(message))?.[0]
-      if (other !== undefined) add(theirs, other, seconds)
-      else add(ours, message.replace(/[,:(].*$/s, "").trim(), seconds)
+/** `pulumi up` with its preview, by the events that its engine writes down. */
+export async function watchUp(stack: PulumiStack, others: Readonly<Record<string, RegExp>>): Promise<Times> {
+  const file = join(stack.directory, "events.json")
+  const moments: Moment[] = []
+  const began = performance.now()
+  let isOver = false
+  const up = timed(async () => {
+    const env = { PULUMI_DEBUG_COMMANDS: "1" }
+    const { exit, stdout, stderr } = await stack.run(["up", "--yes", `--event-log=${file}`], { env })
+    if (exit !== 0) throw new Error(`pulumi up failed:\n${stdout}\n${stderr}`)
+  }).finally(() => {
+    isOver = true
+  })
+  // Told where it is waited for, below.
+  up.catch(() => {})
+  let known = ""
+  while (!isOver) {
+    await sleep(10)
+    const text = await readFile(file, "utf8").catch(() => "")
+    const whole = text.slice(0, text.lastIndexOf("\n") + 1)
+    // After the preview the file is written anew.
+    const lines = whole.startsWith(known) ? whole.slice(known.length) : whole
+    known = whole
+    const at = (performance.now() - began) / 1000
+    for (const line of lines.split("\n").filter(one => one !== "")) {
+      const what = told(JSON.parse(line))
+      if (what !== undefined) moments.push({ what, at })
     }
-    return { total: (ended - this.#begun) / 1000, theirs, ours }
   }
+  return shares(moments, (await up) / 1000, others)
+}
+
+/** An event of the engine in words; `undefined` where it begins nothing. */
+function told(event: EngineEvent): string | undefined {
+  const { diagnosticEvent: line, resourcePreEvent: begun, resOutputsEvent: made } = event
+  if (line) return line.severity === "debug" ? undefined : line.message.trim()
+  if (begun) return `${begun.metadata.type.split(":").at(-1)} before its first line`
+  if (made) return "between resources"
+  return event.summaryEvent ? "pulumi's end" : undefined
+}
+
+interface EngineEvent {
+  readonly diagnosticEvent?: { readonly severity: string; readonly message: string }
+  readonly resourcePreEvent?: { readonly metadata: { readonly type: string } }
+  readonly resOutputsEvent?: object
+  readonly summaryEvent?: object
+}
+
+/** Whose time it was. What came before the first moment is pulumi's start, and ours. */
+export function shares(
+  moments: readonly Moment[],
+  total: number,
+  others: Readonly<Record<string, RegExp>>,
+): Times {
+  const [theirs, ours] = [new Map<string, number>(), new Map<string, number>()]
+  for (const [index, { what, at }] of [{ what: "pulumi's start", at: 0 }, ...moments].entries()) {
+    const seconds = (moments[index]?.at ?? total) - at
+    const other = Object.entries(others).find(([, line]) => line.test(what))?.[0]
+    const name = other ?? what.replace(/[,:(].*$/s, "").trim()
+    const share = other === undefined ? ours : theirs
+    share.set(name, (share.get(name) ?? 0) + seconds)
+  }
+  return { total, theirs, ours }
 }
