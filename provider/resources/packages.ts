@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto"
 import { planHold, planHoldRemoval } from "../host/boot/hold.ts"
 import { readFacts } from "../host/facts/probe.ts"
-import { type HostFacts, type Refusal, refusal, refuse } from "../host/index.ts"
+import { type HostFacts, type Refusal, refusal } from "../host/index.ts"
 import { inquireAvailable, refuseUnknownXen, refuseXenToCome } from "../host/packages/available.ts"
 import { expectedPackages } from "../host/packages/offers.ts"
 import { planPackages, planPackagesRemoval } from "../host/packages/plan.ts"
@@ -12,7 +12,6 @@ import type { PackagesWanted } from "../host/packages/wanted.ts"
 import { RECORDS } from "../host/records.ts"
 import { choice, type Fields, type Known, list, map, type Partly, text } from "../rpc/declare.ts"
 import { type Context, defineResource } from "../rpc/resource.ts"
-import type { Connection } from "../ssh/index.ts"
 import type { Hosts } from "./connection.ts"
 import { given } from "./given.ts"
 import { changeHost, type HostChange } from "./hostChange.ts"
@@ -20,7 +19,7 @@ import { driftChange, lookForDrift, previewHost } from "./hostLook.ts"
 import { parseImportId } from "./importId.ts"
 import { checkRepositories, openDirectories } from "./packagesDirectories.ts"
 import { type Directories, type Inputs, inputs, namesOf, wantedOf } from "./packagesInputs.ts"
-import { refuseUnlisted } from "./packagesOffered.ts"
+import { unlisted } from "./packagesOffered.ts"
 
 const outputs = {
   manager: choice("the host's package tool", ["apt", "dnf", "yum", "zypper"]),
@@ -127,9 +126,6 @@ function describe(facts: HostFacts, id: string, from: Inputs, drift: readonly st
 
 /** A set of packages on a host, with the repositories that they come from. */
 export function packages(hosts: Hosts) {
-  /** Those that a set of the same update brings a repository to: what its lists know by then, no preview can tell. */
-  const supplied = new WeakSet<Connection>()
-
   async function ensure(id: string, from: Inputs, context: Context<Outputs>): Promise<Outputs> {
     const host = await hosts.connect(from.connection, context)
     const begin = (facts: HostFacts) => context.exists(id, describe(facts, id, from, []))
@@ -160,9 +156,13 @@ export function packages(hosts: Hosts) {
       if (found?.plan.length === 0) return describe(found.facts, id, news, [])
       if (found) {
         const { host, facts } = found
-        const wanted = wantedOf(id, news, facts, directories)
-        if (!supplied.has(host)) refuse(host.name, await refuseUnlisted(host, facts, wanted, context.signal))
-        if (news.repositories.length + news.files.length > 0) supplied.add(host)
+        const names = await unlisted(host, facts, wantedOf(id, news, facts, directories), context.signal)
+        if (names.length > 0)
+          context.log(
+            "warning",
+            `the lists that ${host.name} has of its package repositories do not know ${names.join(", ")}: ` +
+              "they are fetched anew before anything is changed, and where they still do not, that is refused",
+          )
       }
       return given({ manager: found?.facts.packages.manager ?? state?.outputs.manager })
     },

@@ -1,6 +1,6 @@
 import { readFacts } from "../host/facts/probe.ts"
 import type { PackageManager } from "../host/facts/types.ts"
-import { type HostFacts, type Refusal, refusal } from "../host/index.ts"
+import type { HostFacts } from "../host/index.ts"
 import { expectedPackages } from "../host/packages/offers.ts"
 import type { PackagesWanted } from "../host/packages/wanted.ts"
 import type { Connection } from "../ssh/index.ts"
@@ -14,26 +14,18 @@ const LISTS: Partial<Record<PackageManager, readonly [directories: readonly stri
 
 /**
  * Names that are to come from the host's repositories, and that its lists do not know: for a preview, which fetches nothing.
- * Without lists nothing is refused; an update fetches them before it believes them.
+ * Lists may be old, and another set may bring a repository: it is a warning. Without lists nothing can be told.
  */
-export async function refuseUnlisted(
+export async function unlisted(
   host: Connection,
   facts: HostFacts,
   wanted: PackagesWanted,
   signal: AbortSignal,
-): Promise<Refusal[]> {
+): Promise<string[]> {
   const names = expectedPackages(facts, wanted).fromHost
   if (names.length === 0 || !(await hasLists(host, facts, signal))) return []
   const { packages } = await readFacts(host, { depth: "full", packages: names, signal })
-  return names
-    .filter(name => packages.available[name] === undefined)
-    .map(name =>
-      refusal(
-        /^xen(-|$)/.test(name) ? "no-xen-package" : "package-missing",
-        `The lists that the host has of its package repositories offer no package ${name}.`,
-        "Add a repository that has it, correct the name, or have the lists fetched if they are old.",
-      ),
-    )
+  return names.filter(name => packages.available[name] === undefined)
 }
 
 async function hasLists(host: Connection, { packages }: HostFacts, signal: AbortSignal): Promise<boolean> {
