@@ -17,9 +17,10 @@ import { type ConnectionInput, Hosts } from "../provider/resources/connection.ts
 import { planOfDom0 } from "../provider/resources/dom0.ts"
 import { type Inputs as Dom0Inputs, wantedOf as dom0Wanted } from "../provider/resources/dom0Inputs.ts"
 import { planOfPackages } from "../provider/resources/packages.ts"
+import { namesOf } from "../provider/resources/packagesInputs.ts"
 import { bareAssumptions, bareFacts, bareUnknowns } from "./runbook/bare.ts"
-import { checked } from "./runbook/checked.ts"
-import { afterPackages } from "./runbook/installed.ts"
+import { checked, checkedPackages } from "./runbook/checked.ts"
+import { afterBridge, afterPackages } from "./runbook/installed.ts"
 import { isUsage, UsageError } from "./stack/script.ts"
 
 const usage = `Usage: npm run runbook -- HOST [--bare]
@@ -49,26 +50,22 @@ async function factsOf(connection: ConnectionInput, packages: readonly string[])
 /** The chapters in the order in which the component makes its parts. */
 async function chapters(args: XenHostArgs, bare: boolean): Promise<Chapter[]> {
   const parts = partsOf(args)
-  const packages = planOfPackages("xen", await checked("Packages", parts.packages))
-  const facts = bare
-    ? bareFacts(args)
-    : await factsOf(
-        (await checked<{ connection: ConnectionInput }>("Dom0", parts.dom0)).connection,
-        packages.names,
-      )
-  const bridges = await Promise.all(
-    [parts.bridge, ...parts.bridges].map(async bridge => ({
-      title: `The bridge ${bridge.name}`,
-      ...bridgeOn(facts, await checked("Bridge", bridge), bare),
-    })),
-  )
+  const { from, directories } = await checkedPackages(parts.packages)
+  const packages = planOfPackages("xen", from, directories)
+  const facts = bare ? bareFacts(args) : await factsOf(from.connection, namesOf(from))
   const early = !bare && facts.packages.xen.every(({ installed }) => installed === undefined)
   const later = " (Xen's own files are not there yet: print this chapter again when the packages are)"
   const first = packages.plan(facts)
-  const then = bare ? afterPackages(facts, first) : facts
+  let then = bare ? afterPackages(facts, first) : facts
+  const bridges: Chapter[] = []
+  for (const args of [parts.bridge, ...parts.bridges]) {
+    const bridge = bridgeOn(then, await checked("Bridge", args), bare)
+    bridges.push({ title: `The bridge ${args.name}`, ...bridge })
+    then = afterBridge(then, bridge.plan)
+  }
   const dom0 = await checked<Dom0Inputs>("Dom0", parts.dom0)
   return [
-    { title: "Packages", plan: first },
+    { title: "Packages", plan: first, refusals: packages.refusals(facts) },
     ...bridges,
     {
       title: `Xen and dom0${early ? later : ""}`,

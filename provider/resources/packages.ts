@@ -48,10 +48,10 @@ function setId(urn: string): string {
   return `${name}-${createHash("sha256").update(urn).digest("hex").slice(0, 8)}`
 }
 
-/** The steps to the set that is asked for, and the names whose versions the facts must hold: for the runbook. */
-export function planOfPackages(id: string, from: Inputs) {
-  const { probe, plan } = making(id, from)
-  return { names: probe?.packages ?? [], plan }
+/** The steps to the set that is asked for, and what is in the way of them: for the runbook. */
+export function planOfPackages(id: string, from: Inputs, directories: Directories) {
+  const { refusals, plan } = making(id, from, directories)
+  return { refusals, plan }
 }
 
 function making(id: string, from: Inputs, directories?: Directories): HostChange {

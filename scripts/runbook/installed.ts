@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs"
 import type { GrubFacts, HostFacts, Plan } from "../../provider/host/index.ts"
+import { RECORDS } from "../../provider/host/records.ts"
 
 const debian = (name: string) => readFileSync(new URL(`debian/${name}`, import.meta.url), "utf8")
 
@@ -30,6 +31,19 @@ export function afterPackages(facts: HostFacts, plan: Plan): HostFacts {
       "/etc/default/xendomains": debian("xendomains"),
     },
   }
+}
+
+/** The facts once a bridge is made, as far as the plan of the next one looks: files of the network, and records. */
+export function afterBridge(facts: HostFacts, plan: Plan): HostFacts {
+  const network = { ...facts.network.files }
+  const files = { ...facts.files }
+  for (const action of plan.flatMap(({ actions }) => actions)) {
+    if (action.kind !== "write" && action.kind !== "remove") continue
+    const into = action.path.startsWith(RECORDS) ? files : network
+    if (action.kind === "remove") delete into[action.path]
+    else if (typeof action.content === "string") into[action.path] = action.content
+  }
+  return { ...facts, files, network: { ...facts.network, files: network } }
 }
 
 /** The menu goes on booting what it booted. */

@@ -27,6 +27,13 @@ function lab(name: string, record: object): void {
 }
 lab("away", { host: "127.0.0.1", port: 1, user: "root", hostKey: `SHA256:${"A".repeat(43)}` })
 
+lab("gone", {
+  host: "127.0.0.1",
+  port: 1,
+  user: "root",
+  packages: { repositories: [{ name: "builds", directory: join(cache, "gone") }] },
+})
+
 function inOrder(t: ExecutionContext, text: string, parts: readonly string[]): void {
   let from = 0
   for (const part of parts) {
@@ -91,6 +98,44 @@ for (const name of ["bytemark", "away"]) {
   })
 }
 
+test("each further bridge is planned on what the one before it has written", async t => {
+  lab("inside", { host: "127.0.0.1", port: 1, user: "root", bridges: { inside0: {} } })
+  const { exit, stdout, stderr } = await print("inside", "--bare")
+  t.deepEqual([exit, stderr], [0, ""])
+  const [, main = "", inside = ""] =
+    /^## The bridge xenbr0\n(.*?)^## The bridge inside0\n(.*?)^## /ms.exec(stdout) ?? []
+  t.regex(main, /^source \/etc\/network\/interfaces\.d\/pulumi-xen-\*$/m)
+  t.true(inside.includes("iface inside0"))
+  t.notRegex(inside, /iface eth0|source \//, "the uplink's stanza does not come back")
+})
+
+test("a directory of packages is looked into, and what its packages are is told", async t => {
+  const builds = join(cache, "builds")
+  mkdirSync(join(builds, "tree/DEBIAN"), { recursive: true })
+  const control = "Package: px-hello\nVersion: 1.0\nArchitecture: all\nMaintainer: a\nDescription: b\n"
+  writeFileSync(join(builds, "tree/DEBIAN/control"), control)
+  execFileSync("dpkg-deb", ["--build", join(builds, "tree"), join(builds, "px-hello_1.0_all.deb")])
+  const packages = { packages: ["px-hello"], repositories: [{ name: "builds", directory: builds }] }
+  lab("built", { host: "127.0.0.1", port: 1, user: "root", packages })
+  const { exit, stdout, stderr } = await print("built", "--bare")
+  t.deepEqual([exit, stderr], [0, ""])
+  inOrder(t, stdout, [
+    `Send 1 of the 1 packages in ${builds} as the repository builds`,
+    `Copy \`${builds}/px-hello_1.0_all.deb\``,
+    "Package: px-hello",
+    "px-hello=1.0",
+  ])
+})
+
+test("what is in the way of the packages is said in their chapter", async t => {
+  const repositories = [{ name: "own", url: "https://example.org/deb" }]
+  lab("unsigned", { host: "127.0.0.1", port: 1, user: "root", packages: { repositories } })
+  const { exit, stdout } = await print("unsigned", "--bare")
+  t.is(exit, 0)
+  const [chapter = ""] = /^## Packages\n.*?^## /ms.exec(stdout) ?? []
+  t.regex(chapter, /This is in the way, and comes first:\*\*\n\n- The repository own has no key/)
+})
+
 /** Where Debian 12's Xen has the file that becomes /etc/default/xen. */
 const brought = "/usr/share/xen-utils-common/default.xen"
 if (/VERSION_ID="12"/.test(readFileSync("/etc/os-release", "utf8")) && existsSync(brought))
@@ -105,6 +150,11 @@ const wrong: [what: string, words: string[], says: RegExp][] = [
     "a host that is not in the inventory",
     ["www7", "--bare"],
     /^There is no host www7 in the inventory\. There are: .*bytemark/,
+  ],
+  [
+    "a directory of packages that is not there",
+    ["gone", "--bare"],
+    /^the directory of packages \S+ cannot be read: there is none; check the path/,
   ],
   [
     "a name that every object has",
