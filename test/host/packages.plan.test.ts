@@ -411,6 +411,7 @@ test("a distribution whose packages nobody knows is refused in a sentence that n
     refusals.map(({ code, problem }) => [code, problem]),
     [["os", "Plan 9 has none of apt, dnf, yum and zypper."]],
   )
+  t.regex(refusals[0]!.remedy, /^Take a machine with Debian, EL or SUSE/)
   const [unknown] = refuseUnknownXen(hostFacts({ os }))
   t.regex(unknown!.problem, /Which packages Xen consists of on Plan 9 is not known/)
   t.deepEqual(refuseUnknownXen(hostFacts()), [])

@@ -64,14 +64,14 @@ note() { # ID DATABASE
   installed "$2" >"$(aside "$records/$1.before")" && settle "$records/$1.before"
 }
 count() { # ID DATABASE
-  [ -f "$records/$1.before" ] || return 0
   touch "$records/$1.added"
   others "$1" >"$records/$1.others"
   installed "$2" | comm -13 "$records/$1.before" - | comm -23 - "$records/$1.others" | sort -u - "$records/$1.added" \
     >"$(aside "$records/$1.added")" && settle "$records/$1.added" && rm -f "$records/$1.others"
 }
 counted() { # ID DATABASE
-  count "$1" "$2" && rm -f "$records/$1.before"
+  [ -f "$records/$1.before" ] || return 0
+  count "$1" "$2" && rm -f "$records/$1.before" && durable "$records"
 }
 # What mending brings belongs to the set whose run was cut off, which counts it later; else to the one that mends.
 note_mending() { # ID DATABASE
@@ -177,6 +177,7 @@ remove) # ID DATABASE: just what was added; dpkg and rpm refuse what somebody el
   id=$1 database=$2
   await 600
   counted "$id" "$database" || exit
+  rm -f "$records/$id.removing"
   if [ -s "$records/$id.added" ]; then
     others "$id" >"$records/$id.others"
     remaining "$database" | sort -u | comm -12 - "$records/$id.added" | comm -23 - "$records/$id.others" >"$records/$id.removing"
