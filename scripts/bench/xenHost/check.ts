@@ -8,15 +8,8 @@ import { median, type Row, timed } from "../row.ts"
 
 const rounds = 15
 
-/**
- * On a machine Xen is older than the boot that runs it. This one's kernel has booted before Xen was installed, and every
- * probe would look into Xen's file whether it is the Xen that runs; behind a link it is none of those that were written since.
- */
-const OLD_XEN = `for one in /boot/xen*.gz; do mv "$one" "\${one%.gz}.old" && ln -s "\${one%.gz}.old" "$one"; done`
-
 /** A refresh of all resources of a host, beside the probe's own command and beside a bare round trip. */
 export async function noOpCheck(machine: NativeMachine, stack: PulumiStack): Promise<Row> {
-  await machine.run(OLD_XEN)
   const { host, port, user, hostKey, privateKeyPath } = machine.host
   const parts = (await stack.resources()).filter(({ id, type }) => id && type.startsWith("xen:"))
   const pool = new ConnectionPool()

@@ -1,4 +1,4 @@
-import { chmod, mkdir, writeFile } from "node:fs/promises"
+import { chmod, mkdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { info, list } from "../simulatedXen/listing.ts"
 import type { Booted } from "./firmware.ts"
@@ -12,6 +12,12 @@ echo "xl: a native machine of the tests cannot $1" >&2
 exit 2
 `
 
+/** The kernel has run for longer than the machine: of what is on its disk, all would be newer than the boot. */
+async function statistics(): Promise<string> {
+  const text = await readFile("/proc/stat", "utf8")
+  return text.replace(/^btime \d+$/m, `btime ${Math.floor(Date.now() / 1000)}`)
+}
+
 /** Makes in `directory` what dom0 sees of Xen and of its own command line, on a machine of so many MiB. */
 export async function viewOfXen(directory: string, booted: Booted, memory: number): Promise<void> {
   const commandLine = booted.xen ?? ""
@@ -19,6 +25,7 @@ export async function viewOfXen(directory: string, booted: Booted, memory: numbe
   const hardware = { memory, dom0Memory, cpus: 2, commandLine }
   const files = {
     cmdline: `${booted.linux}\n`,
+    stat: await statistics(),
     "proc/capabilities": "control_d\n",
     "sys/type": "xen\n",
     "sys/version/major": "4\n",

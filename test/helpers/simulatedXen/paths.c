@@ -1,6 +1,6 @@
 /* /etc/ld.so.preload of a simulated host. No directory can be made in /proc or /sys, so what Xen has there, /proc/xen and
  * /sys/hypervisor, lies in /run/simulated-xen, and whoever opens it or asks whether it is there is led to it. The kernel's
- * command line is another one where /run/simulated-xen has it. */
+ * command line, and its statistics with the time of the boot, are others where /run/simulated-xen has them. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -14,8 +14,9 @@
 static const char *lead(const char *path, char *room, size_t size) {
     static const char *const places[][2] = {{"/proc/xen", "/run/simulated-xen/proc"},
                                             {"/sys/hypervisor", "/run/simulated-xen/sys"},
-                                            {"/proc/cmdline", "/run/simulated-xen/cmdline"}};
-    for (int i = 0; path && i < 3; i++) {
+                                            {"/proc/cmdline", "/run/simulated-xen/cmdline"},
+                                            {"/proc/stat", "/run/simulated-xen/stat"}};
+    for (int i = 0; path && i < 4; i++) {
         size_t length = strlen(places[i][0]);
         if (strncmp(path, places[i][0], length) != 0 || (path[length] && path[length] != '/')) continue;
         snprintf(room, size, "%s%s", places[i][1], path + length);
