@@ -103,6 +103,41 @@ test("a removal writes the old files byte by byte, and is nothing where nothing 
   t.is(back?.kind === "write" ? back.content : "", facts.network.files["/etc/network/interfaces"]!)
 })
 
+/** The host with the files that a step leaves. */
+function withFiles(facts: HostFacts, { actions }: Step): HostFacts {
+  const now = (files: Readonly<Record<string, string>>) => {
+    const left = new Map(Object.entries(files))
+    for (const action of actions) {
+      if (action.kind === "write") left.set(action.path, action.content as string)
+      if (action.kind === "remove") left.delete(action.path)
+    }
+    return Object.fromEntries(left)
+  }
+  return { ...facts, files: now(facts.files), network: { ...facts.network, files: now(facts.network.files) } }
+}
+
+const ISOLATED: BridgeWanted = { name: "inside0" }
+const LONE = "auto lo eth0\niface lo inet loopback\niface eth0 inet static\n    address 46.43.42.130/25\n"
+const EITHER = [
+  [ISOLATED, WANTED],
+  [WANTED, ISOLATED],
+] as const
+const ORDERS = EITHER.flatMap(made => EITHER.map(removed => [made, removed] as const))
+for (const [made, removed] of ORDERS)
+  test(`ifupdown: ${made[0].name} is made first and ${removed[0].name} goes first: the other's files stay, and at last all is as it was`, t => {
+    const main = (facts: HostFacts) => facts.network.files["/etc/network/interfaces"]!
+    const bare = hostFacts({ network: { files: { "/etc/network/interfaces": LONE } } })
+    const both = made.reduce<HostFacts>(
+      (facts, wanted) => withFiles(facts, planBridge(facts, wanted)[0]!),
+      bare,
+    )
+    t.regex(main(both), /^source .*pulumi-xen-\*$/m)
+    const one = withFiles(both, planBridgeRemoval(both, removed[0].name)[0]!)
+    t.regex(main(one), /^source .*pulumi-xen-\*$/m, "the other's file is read")
+    t.is(/iface eth0/.test(main(one)), removed[0] === WANTED, "eth0 has a stanza where it is no port")
+    t.is(main(withFiles(one, planBridgeRemoval(one, removed[1].name)[0]!)), LONE)
+  })
+
 const DRIFTS: [string, (facts: HostFacts) => HostFacts][] = [
   ["the port was taken out", facts => withLink(facts, "eth0", link => ({ ...link, controller: undefined }))],
   ["the address was removed", facts => withLink(facts, "xenbr0", link => ({ ...link, addresses: [] }))],
@@ -147,7 +182,7 @@ const REFUSED: [string, HostFacts, BridgeWanted, string, RegExp][] = [
     hostFacts(),
     { name: "xenbr0", uplink: "eth9" },
     "uplink",
-    /no interface eth9.*This host has: eth0/,
+    /no interface eth9.*Name one of these as the uplink: eth0/,
   ],
   ["a name with a slash", hostFacts(), { name: "../x", uplink: "eth0" }, "input", /no name for a bridge/],
   ["a name too long", hostFacts(), { name: "a-bridge-too-far", uplink: "eth0" }, "input", /15/],

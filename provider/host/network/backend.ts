@@ -11,6 +11,8 @@ import type { BridgeConfig } from "./wanted.ts"
 export interface Backend {
   /** `originals`: the files as they were before the bridge was first made. */
   files(facts: HostFacts, config: BridgeConfig, originals: Originals): Record<string, string>
+  /** What a removal puts back. Default: `originals`. */
+  back?(facts: HostFacts, config: BridgeConfig, originals: Originals): Originals
   prepare(facts: HostFacts, config: BridgeConfig): readonly Command[]
   change(facts: HostFacts, config: BridgeConfig): readonly Command[]
   withdraw(facts: HostFacts, config: BridgeConfig): readonly Command[]

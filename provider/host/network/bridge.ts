@@ -99,7 +99,8 @@ export function planBridgeRemoval(facts: HostFacts, name: string, window?: numbe
   const record = bridgeRecord(facts, name)
   const backend = record && BACKENDS[record.manager]
   if (!record || !backend) return []
-  const { config, originals } = record
+  const { config } = record
+  const originals = backend.back?.(facts, config, record.originals) ?? record.originals
   const current = Object.keys(originals).filter(path => facts.network.files[path] !== undefined)
   return [
     guardedStep(facts, config, window, {

@@ -28,10 +28,19 @@ export const ifupdown: Backend = {
       }
     }
     const main = files[MAIN] ?? current[MAIN] ?? ""
-    if (!reads(main))
-      files[MAIN] = `${main}${main === "" || main.endsWith("\n") ? "" : "\n"}source ${ownFile("*")}\n`
+    if (!reads(main)) files[MAIN] = withSource(main)
     files[ownFile(config.name)] = render(view(config, hooks))
     return files
+  },
+  // The file that reads our files is theirs together: whoever goes last takes the line along, and nobody what is another's.
+  back({ network: { files } }, { name, uplink, vlan }, originals) {
+    const { [MAIN]: noted, ...others } = originals
+    // Beside an uplink that keeps its stanza, only the line is this bridge's: the file as it was may be another's since.
+    const main = (uplink && !vlan ? noted : undefined) ?? files[MAIN] ?? ""
+    const isLast = !Object.keys(files).some(path => path.startsWith(ownFile("")) && path !== ownFile(name))
+    const wanted = isLast ? withoutSource(main) : reads(main) ? main : withSource(main)
+    if (isLast && noted === null && wanted === "") return originals
+    return wanted === files[MAIN] ? others : { ...others, [MAIN]: wanted }
   },
   // The uplink is taken down while its stanza is still there: only so its DHCP client ends.
   prepare: (_, config) =>
@@ -61,6 +70,19 @@ const END_CLIENT = '! ifquery --state "$1" >/dev/null 2>&1 || ifdown --force "$1
  */
 const BEGIN_IPV6 = `switch=/proc/sys/net/ipv6/conf/$1/disable_ipv6
 [ "$(cat "$switch" 2>/dev/null)" != 0 ] || { echo 1 >"$switch" && echo 0 >"$switch"; }`
+
+const SOURCE = `source ${ownFile("*")}`
+
+function withSource(main: string): string {
+  return `${main}${main === "" || main.endsWith("\n") ? "" : "\n"}${SOURCE}\n`
+}
+
+function withoutSource(main: string): string {
+  return main
+    .split("\n")
+    .filter(line => line !== SOURCE)
+    .join("\n")
+}
 
 /** Whether /etc/network/interfaces reads our file already. */
 function reads(main: string): boolean {

@@ -41,7 +41,7 @@ export function refuseBridge(facts: HostFacts, wanted: BridgeWanted): Refusal[] 
       refusal(
         "uplink",
         `There is no interface ${uplink} to make a port of ${name}.`,
-        `This host has: ${others.join(", ")}.`,
+        `Name one of these as the uplink: ${others.join(", ")}.`,
       ),
     link &&
       link.controller !== undefined &&
