@@ -41,7 +41,11 @@ test.after.always(async () => {
 const gateway = (ipv4: string) => ({ ipv4: { addresses: ["192.0.2.7/24"], gateway: ipv4 } })
 
 const refused: [what: string, more: object, says: RegExp][] = [
-  ["an uplink that does not exist", { uplink: "eth7" }, /no interface eth7 .*Name one of these as the uplink: .*eth0/s],
+  [
+    "an uplink that does not exist",
+    { uplink: "eth7" },
+    /no interface eth7 .*Name one of these as the uplink: .*eth0/s,
+  ],
   ["an uplink without an address", { uplink: "eth1" }, /eth1 has no address that xenbr0 could take over/],
   ["a name that a link has already", { name: "eth1" }, /There is .* eth1 already, which was not made by/],
   [
