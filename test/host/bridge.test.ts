@@ -27,6 +27,7 @@ for (const [setting, options] of Object.entries(SETTINGS))
       const former = uplinkAddresses(before)
       const clients = await dhcpClients(connection)
       const expected = setting.split(",")[0]
+      const isStatic = setting.endsWith("static")
       t.is(before.network.manager, expected as typeof before.network.manager)
 
       const [make] = planBridge(before, WANTED)
@@ -42,6 +43,7 @@ for (const [setting, options] of Object.entries(SETTINGS))
       t.is(bridged.guards[0]?.state, "confirmed")
       t.deepEqual(planBridge(bridged, WANTED), [], "a second run does nothing")
       t.is(await dhcpClients(connection), clients, "somebody renews the lease")
+      if (isStatic) t.is(await besideOf(host), BESIDE)
 
       await host.powerCut()
       await host.powerOn()
@@ -50,6 +52,7 @@ for (const [setting, options] of Object.entries(SETTINGS))
       const isSettled = (facts: HostFacts) => planBridge(facts, WANTED).length === 0
       const restarted = await factsOnce(host.connection(address), isSettled)
       t.deepEqual(planBridge(restarted, WANTED), [], "after a restart too")
+      if (isStatic) t.is(await besideOf(host), BESIDE)
       t.is(restarted.guards[0]?.state, "confirmed")
 
       const [removal] = planBridgeRemoval(restarted, "xenbr0")
@@ -67,6 +70,20 @@ for (const [setting, options] of Object.entries(SETTINGS))
       t.deepEqual(missing(await factsOnce(connection, facts => missing(facts).length === 0)), [])
     },
   )
+
+/** The bridge's static route and name servers: each manager shows these in its own way. */
+const BESIDE = "198.51.100.0/24 via 192.0.2.9\nDNS 192.0.2.53\n"
+const LOOK = `ip -4 route show 198.51.100.0/24 dev xenbr0 | grep -o '^.* via [^ ]*'
+if systemctl is-active -q NetworkManager; then nmcli -g IP4.DNS device show xenbr0
+elif systemctl is-active -q systemd-networkd; then sed -n 's/^DNS=//p' "/run/systemd/netif/links/$(cat /sys/class/net/xenbr0/ifindex)"
+else ifquery xenbr0 | sed -n 's/^dns-nameservers: //p'
+fi | sed 's/^/DNS /'`
+
+/** Of a static setting; what a DHCP server says is not looked at. */
+async function besideOf(host: TestHost): Promise<string> {
+  const { stdout } = await host.inside(["sh", "-c", LOOK])
+  return stdout
+}
 
 /** In front of systemctl: before networkd is restarted, the old one asks anew, and takes what it is given. */
 const LATE_ANSWER = `#!/bin/sh

@@ -3,7 +3,7 @@ import fc from "fast-check"
 import type { HostFacts } from "../../provider/host/facts/types.ts"
 import { planBridge, planBridgeRemoval } from "../../provider/host/network/bridge.ts"
 import { withoutInterface } from "../../provider/host/network/ifupdown.ts"
-import { contains, isCidr, isFarGateway } from "../../provider/host/network/prefix.ts"
+import { contains, isCidr, isFarGateway, isSamePrefix } from "../../provider/host/network/prefix.ts"
 import { bridgeRecord } from "../../provider/host/network/record.ts"
 import { refuseBridge } from "../../provider/host/network/refusals.ts"
 import { refuseUnread } from "../../provider/host/network/unread.ts"
@@ -138,6 +138,7 @@ for (const [made, removed] of ORDERS)
     t.is(main(withFiles(one, planBridgeRemoval(one, removed[1].name)[0]!)), LONE)
   })
 
+const ROUTE = { family: 4 as const, destination: "198.51.100.0/24", gateway: "46.43.42.140", link: "eth0" }
 const DRIFTS: [string, (facts: HostFacts) => HostFacts][] = [
   ["the port was taken out", facts => withLink(facts, "eth0", link => ({ ...link, controller: undefined }))],
   ["the address was removed", facts => withLink(facts, "xenbr0", link => ({ ...link, addresses: [] }))],
@@ -146,6 +147,16 @@ const DRIFTS: [string, (facts: HostFacts) => HostFacts][] = [
     facts => withLink(facts, "xenbr0", link => ({ ...link, bridge: { stp: true, forwardDelay: 15 } })),
   ],
   ["it is down", facts => withLink(facts, "xenbr0", link => ({ ...link, up: false }))],
+  [
+    "a static route is gone",
+    facts => ({
+      ...facts,
+      network: {
+        ...facts.network,
+        routes: facts.network.routes.filter(({ destination }) => destination !== ROUTE.destination),
+      },
+    }),
+  ],
   ["the default route is gone", facts => ({ ...facts, network: { ...facts.network, routes: [] } })],
   [
     "a file was edited",
@@ -170,7 +181,7 @@ function withLink(
 
 for (const [what, break_] of DRIFTS)
   test(`drift is repaired: ${what}`, t => {
-    const facts = hostFacts()
+    const facts = hostFacts({ network: { routes: [...hostFacts().network.routes, ROUTE] } })
     const made = afterwards(facts, planBridge(facts, WANTED)[0]!)
     t.deepEqual(planBridge(made, WANTED), [])
     t.is(planBridge(break_(made), WANTED).length, 1)
@@ -406,6 +417,53 @@ test("a gateway outside the prefix is said to be on the link", t => {
   t.false(isFarGateway({ automatic: false, addresses: ["192.0.2.7/24"], gateway: "192.0.2.1" }))
   t.false(isFarGateway({ automatic: false, addresses: ["2001:db8::7/128"], gateway: "fe80::1" }))
 })
+
+const FAR: BridgeWanted = {
+  ...WANTED,
+  addressing: {
+    ...NO_ADDRESSING,
+    ipv4: { automatic: false, addresses: ["198.51.100.7/32"], gateway: "192.0.2.1" },
+    ipv6: { automatic: false, addresses: ["2001:db8::7/128"], gateway: "2001:db8:1::1" },
+  },
+}
+/** [who configures the network, how its file says that a gateway is on the link, for each family] */
+const farGateways: [manager: HostFacts["network"]["manager"], says: RegExp[]][] = [
+  [
+    "ifupdown",
+    [
+      /^ {4}up ip -4 route replace default via 192\.0\.2\.1 dev xenbr0 onlink$/m,
+      // What ifupdown itself does for an IPv6 gateway says so (inet6.defn in its source).
+      /^ {4}gateway 2001:db8:1::1$/m,
+    ],
+  ],
+  [
+    "systemd-networkd",
+    [/^Gateway=192\.0\.2\.1\nGatewayOnLink=yes$/m, /^Gateway=2001:db8:1::1\nGatewayOnLink=yes$/m],
+  ],
+  // NetworkManager sees by itself that a gateway is outside the prefix, and gives it a route of its own.
+  [
+    "NetworkManager",
+    [/^address1=198\.51\.100\.7\/32,192\.0\.2\.1$/m, /^address1=2001:db8::7\/128,2001:db8:1::1$/m],
+  ],
+]
+for (const [manager, says] of farGateways)
+  test(`${manager}: a gateway outside the prefix is reached on the link, in both families`, t => {
+    const [step] = planBridge(hostFacts({ network: { manager } }), FAR)
+    const text = step!.actions.flatMap(one => (one.kind === "write" ? [String(one.content)] : [])).join("\n")
+    for (const one of says) t.regex(text, one)
+  })
+
+const SAME: [one: string, other: string, same: boolean][] = [
+  ["198.51.100.0/24", "198.51.100.0/24", true],
+  ["198.51.100.0/24", "198.51.100.0/25", false],
+  ["198.51.100.7", "198.51.100.7/32", true],
+  ["2001:db8::/32", "2001:DB8:0::/32", true],
+  ["192.0.2.1", "2001:db8::1", false],
+  ["", "192.0.2.1", false],
+]
+for (const [one, other, same] of SAME)
+  test(`"${one}" and "${other}" are ${same ? "one prefix" : "two"}`, t =>
+    t.is(isSamePrefix(one, other), same))
 
 test("a prefix contains its own address, and is told from text that is none", t => {
   fc.assert(

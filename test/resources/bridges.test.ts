@@ -169,7 +169,7 @@ test("a file of the user's that holds a key is not written anew; with the key in
   const before = await wired.inside(SETTING)
   const given = { connection: wired.connection, name: "xenbr0", uplink: "eth0", window: 60 }
   const failed = await failureOf(provider.create(urn("one"), given))
-  t.regex(failed.says, /\/etc\/network\/interfaces .* without its line 20: .* Move the stanzas /)
+  t.regex(failed.says, /\/etc\/network\/interfaces .* without its line 21: .* Move the stanzas /)
   t.notRegex(JSON.stringify([failed, provider.engine.lines]), /sesame/)
   t.is(failed.saved, undefined)
   t.is(await wired.inside(SETTING), before)

@@ -1,5 +1,6 @@
-import type { HostFacts } from "../facts/types.ts"
-import type { BridgeConfig } from "./wanted.ts"
+import type { HostFacts, Route } from "../facts/types.ts"
+import { isSamePrefix } from "./prefix.ts"
+import type { BridgeConfig, StaticRoute } from "./wanted.ts"
 
 /**
  * How the running bridge differs from its configuration, in words; `[]` when it does not. Its forward delay
@@ -10,7 +11,7 @@ export function bridgeDrift({ network }: HostFacts, config: BridgeConfig): strin
   const link = network.links.find(one => one.name === config.name)
   if (!link) return [`the bridge ${config.name} does not exist`]
   const port = network.links.find(one => one.name === config.port)
-  const { ipv4, ipv6 } = config.addressing
+  const { ipv4, ipv6, routes } = config.addressing
   const has = link.addresses.map(({ cidr }) => cidr)
   return [
     ...(link.bridge ? [] : [`${config.name} is no bridge`]),
@@ -40,8 +41,23 @@ export function bridgeDrift({ network }: HostFacts, config: BridgeConfig): strin
       .filter(
         gateway =>
           gateway &&
-          !network.routes.some(route => route.destination === "default" && route.gateway === gateway),
+          !network.routes.some(
+            route => route.destination === "default" && isSamePrefix(route.gateway ?? "", gateway),
+          ),
       )
       .map(gateway => `there is no default route by ${gateway}`),
+    ...routes
+      .filter(route => !network.routes.some(one => one.link === config.name && isRoute(one, route)))
+      .map(
+        ({ destination, gateway }) =>
+          `${config.name} lacks the route to ${destination}${gateway ? ` by ${gateway}` : ""}`,
+      ),
   ]
+}
+
+/** A program writes prefixes as it likes, the kernel in one form. Metrics are the manager's to choose. */
+function isRoute(found: Route, { destination, gateway }: StaticRoute): boolean {
+  const isEvery = /^(default|0\.0\.0\.0\/0|::\/0)$/.test(destination)
+  const leads = isEvery ? found.destination === "default" : isSamePrefix(found.destination, destination)
+  return leads && (gateway === undefined || isSamePrefix(found.gateway ?? "", gateway))
 }

@@ -18,6 +18,15 @@ export function contains(cidr: string, address: string): boolean {
   return list.check(address, type)
 }
 
+/** Whether two prefixes are one, in whatever form they are written; an address without a length is a prefix of its own. */
+export function isSamePrefix(one: string, other: string): boolean {
+  const [full = "", also = ""] = [one, other].map(text =>
+    text.includes("/") ? text : `${text}/${isIP(text) === 4 ? 32 : 128}`,
+  )
+  const [address = "", length] = also.split("/")
+  return full.split("/")[1] === length && contains(full, address)
+}
+
 /**
  * A gateway outside the prefix (beside a /32 or /128, as many hosters give) must be said to be on the link. A
  * link-local one always is.

@@ -18,6 +18,7 @@ auto eth0
 iface eth0 inet static
     address 192.0.2.7/24
     gateway 192.0.2.1
+    dns-nameservers 192.0.2.53
     up ip route add 198.51.100.0/24 via 192.0.2.9 dev eth0
 iface eth0 inet6 static
     address 2001:db8::7/64
