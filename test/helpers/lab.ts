@@ -9,6 +9,7 @@ import { defaultHardware } from "../../scripts/lab/labs.ts"
 import { lockOneOf } from "../../scripts/lab/lock.ts"
 import { type Door, reboot, runScript } from "../../scripts/lab/shell.ts"
 import { xenImage } from "../../scripts/lab/xen.ts"
+import { type Boot, bootsIn } from "./boots.ts"
 
 /** What a test wants of its machine. */
 export type MachineWish = {
@@ -77,6 +78,11 @@ export class TestMachine implements AsyncDisposable {
   /** All that the serial line said since the machine was created. */
   console(): Promise<string> {
     return readFile(join(this.#home.directory, "console.log"), "latin1")
+  }
+
+  /** What GRUB has booted since the machine was created, the oldest first. */
+  async boots(): Promise<readonly Boot[]> {
+    return bootsIn(await this.console())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

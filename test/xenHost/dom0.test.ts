@@ -3,6 +3,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import anyTest, { type TestFn } from "ava"
 import type { Properties } from "../../provider/rpc/value.ts"
+import { bootsDuring } from "../helpers/boots.ts"
 import { type TestMachine, TURN, xenMachine } from "../helpers/lab.ts"
 import { failureOf, type Made, ProviderUnderTest } from "../helpers/provider.ts"
 import { eventually } from "./helpers/midway.ts"
@@ -68,10 +69,10 @@ test("a Xen that was set up by hand is taken over as it runs: nothing restarts, 
 
 test("other memory for dom0 restarts the machine, once", async t => {
   t.timeout(2 * restart)
-  const before = await bootId()
-  made = await provider.update(urn, made, want())
+  const { boots, result } = await bootsDuring(machine, () => provider.update(urn, made, want()))
+  made = result
+  t.deepEqual(boots, ["Xen"])
   t.like(made.outputs, { guard: "confirmed", drift: [] })
-  t.not(await bootId(), before)
   t.regex(await machine.run("xl list"), /Domain-0\s+0\s+768/)
   const again = await provider.update(urn, made, want())
   t.deepEqual(again.outputs, made.outputs, "the second time nothing is done")
@@ -107,15 +108,16 @@ const UPDATE = `
 
 test("a Xen that was installed since the boot is seen, and booted on trial where the packages' versions say so", async t => {
   t.timeout(2 * restart)
-  const before = await bootId()
   const other = (await machine.run(UPDATE)).trim()
   const told = provider.engine.lines.length
   const found = await provider.client.read(urn, made.id, made)
   t.deepEqual(found.outputs.drift, ["Restart into the Xen that was installed"])
   t.true(provider.engine.lines.slice(told).some(({ message }) => /is not as wanted/.test(message)))
-  made = await provider.update(urn, made, { ...want(), packages: { "xen-system-amd64": "4.17.7-2" } })
+  const wanted = { ...want(), packages: { "xen-system-amd64": "4.17.7-2" } }
+  const { boots, result } = await bootsDuring(machine, () => provider.update(urn, made, wanted))
+  made = result
+  t.deepEqual(boots, ["Xen"])
   t.like(made.outputs, { guard: "confirmed", drift: [] })
-  t.not(await bootId(), before)
   t.is(await machine.run("xl info | sed -n 's/^build_id *: *//p'"), `${other}\n`)
   const clean = await provider.client.read(urn, made.id, made)
   t.deepEqual(clean.outputs, made.outputs)

@@ -1,5 +1,6 @@
 import anyTest, { type TestFn } from "ava"
 import { bareMachine, TURN } from "../helpers/lab.ts"
+import { WITHOUT_XEN } from "./helpers/plain.ts"
 import { Rented, restarts } from "./helpers/rented.ts"
 
 // One machine goes through all of it, in the order of the file: a boot is what is dear.
@@ -9,8 +10,8 @@ let bare: string
 
 /** What must be as it was, in the end. */
 const PLAIN = `
-uname -r
-md5sum /etc/NetworkManager/system-connections/* /etc/default/grub
+${WITHOUT_XEN}
+md5sum /etc/NetworkManager/system-connections/*
 ls /sys/class/net | sort
 ip -4 -o addr show scope global | awk '{print $2, $4}'
 ip -4 route show default | sed 's/ metric.*//; s/ proto [^ ]*//; s/ src [^ ]*//'
@@ -25,10 +26,10 @@ const bridges = {
   xenbr7: { uplink: "eth0", vlan: 7, addressing: { ipv4: { addresses: ["198.51.100.7/24"] } } },
 }
 
-/** The lab's inventory has the signed repository; `more` is what is said of it otherwise. */
-function want(more: object = {}): Promise<void> {
+/** The lab's inventory has the signed repository; `more` is what is said of it otherwise, and `wish` of the host. */
+function want(more: object = {}, wish: object = {}): Promise<void> {
   const [signed] = www1.host.packages!.repositories
-  return www1.want({ bridges, packages: { repositories: [{ ...signed, ...more }] } })
+  return www1.want({ bridges, packages: { repositories: [{ ...signed, ...more }] }, ...wish })
 }
 
 test.before(async t => {
@@ -63,10 +64,12 @@ for (const [repository, what, says] of [
   })
 }
 
-test("the run after that, with the signed repository, makes a Xen host of the machine", async t => {
+test("the run after that, with the signed repository, makes a Xen host of the machine, with one restart", async t => {
   t.timeout(restarts(2))
   await want()
-  t.log(await www1.up())
+  const { boots, result } = await www1.bootsDuring(() => www1.up())
+  t.log(result)
+  t.deepEqual(boots, ["Xen"])
   const seen = await www1.run(`
     cat /proc/xen/capabilities; xl list; ip -4 route show default; nmcli -t -f DEVICE,TYPE,STATE device
     ip -d link show eth0.7; ip -4 -o addr show xenbr7; echo "inside0: $(ls /sys/class/net/inside0/brif)."`)
@@ -83,8 +86,19 @@ test("the second up does nothing, and refresh finds no drift", async t => {
   await www1.stack.succeed(["refresh", "--yes", "--skip-preview", "--expect-no-changes"])
 })
 
-test("destroy gives the machine back as it was", async t => {
+test("other memory for dom0 restarts the machine once more, and nothing else changes", async t => {
   t.timeout(restarts(2))
-  await www1.stack.succeed(["destroy", "--yes", "--skip-preview"])
+  await want({}, { memory: 768 })
+  const { boots, result } = await www1.bootsDuring(() => www1.up())
+  t.regex(result, /~ 1 updated/)
+  t.deepEqual(boots, ["Xen"])
+  t.regex(await www1.run("xl list"), /Domain-0\s+0\s+768/)
+})
+
+test("destroy gives the machine back as it was, with one restart, and it boots that from then on", async t => {
+  t.timeout(restarts(2))
+  t.deepEqual((await www1.bootsDuring(() => www1.destroy())).boots, ["Linux"])
+  t.is(await www1.run(PLAIN), bare)
+  await www1.machine.reboot()
   t.is(await www1.run(PLAIN), bare)
 })

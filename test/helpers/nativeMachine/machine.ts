@@ -10,6 +10,7 @@ import { bareImage } from "../../../scripts/lab/image.ts"
 import { publicKey } from "../../../scripts/lab/keys.ts"
 import { defaultHardware } from "../../../scripts/lab/labs.ts"
 import { exec, must } from "../../host/helpers/run.ts"
+import type { Boot } from "../boots.ts"
 import { programs } from "../simulatedXen/programs.ts"
 import { type Booted, chooseEntry } from "./firmware.ts"
 import { NativeNetwork } from "./network.ts"
@@ -40,6 +41,7 @@ export class NativeMachine implements AsyncDisposable {
   #container: ChildProcess | undefined
   #starting: Promise<void> | undefined
   #isOn = false
+  readonly #boots: Boot[] = []
   /** What runs now. */
   booted: Booted = { xen: undefined, linux: "" }
 
@@ -112,9 +114,15 @@ export class NativeMachine implements AsyncDisposable {
     throw new Error(`${this.#id} did not boot`)
   }
 
+  /** What was booted since the machine was made, the oldest first. */
+  async boots(): Promise<readonly Boot[]> {
+    return [...this.#boots]
+  }
+
   async #start(): Promise<void> {
     await this.#network.forgetLinks()
     this.booted = await chooseEntry(this.root)
+    this.#boots.push(this.booted.xen === undefined ? "Linux" : "Xen")
     const binds = [`--bind=${this.#disk}`, `--bind=${this.#loop}`, ...(await this.#xen())]
     const what = ["-D", this.root, "--boot", ...binds]
     const apart = ["--quiet", "--register=no", "--keep-unit", "--resolv-conf=off", "--console=pipe"]

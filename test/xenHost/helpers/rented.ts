@@ -1,4 +1,5 @@
 import type { LabHost } from "../../../hosts/lab.ts"
+import { type Boot, bootsDuring } from "../../helpers/boots.ts"
 import type { TestMachine } from "../../helpers/lab.ts"
 import { PulumiStack } from "../../helpers/pulumiStack.ts"
 
@@ -18,7 +19,10 @@ export interface Wish {
 }
 
 /** What is asked of a machine, be it emulated (`TestMachine`) or not (`NativeMachine`). */
-export type Machine = Pick<TestMachine, "host" | "run" | "powerCut" | "boot" | typeof Symbol.asyncDispose>
+export type Machine = Pick<
+  TestMachine,
+  "host" | "run" | "powerCut" | "boot" | "boots" | typeof Symbol.asyncDispose
+>
 
 /** A machine of the lab, and the stack that makes a Xen host of it; they end with `await using` or by hand. */
 export class Rented<M extends Machine = TestMachine> implements AsyncDisposable {
@@ -59,6 +63,15 @@ export class Rented<M extends Machine = TestMachine> implements AsyncDisposable 
     const { exit, stdout, stderr } = await this.stack.run(command)
     if (exit === 0) throw new Error(`pulumi ${command.join(" ")} did not fail:\n${stdout}`)
     return stdout + stderr
+  }
+
+  /** What the machine boots while something is done, such as `up`. */
+  bootsDuring<T>(act: () => Promise<T>): Promise<{ boots: Boot[]; result: T }> {
+    return bootsDuring(this.machine, act)
+  }
+
+  destroy(): Promise<unknown> {
+    return this.stack.succeed(["destroy", "--yes", "--skip-preview"])
   }
 
   run(script: string): Promise<string> {
