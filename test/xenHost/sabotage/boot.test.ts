@@ -1,6 +1,7 @@
 import anyTest, { type TestFn } from "ava"
 import { installedMachine, TURN } from "../../helpers/lab.ts"
 import { BREAKS, GIVE_MODULE, OLD, TAKE_MODULE, UNCONFIRMED } from "../helpers/breaks.ts"
+import { wasInTime } from "../helpers/guardLog.ts"
 import { eventually, upUntil } from "../helpers/midway.ts"
 import { PATIENT, Rented, restarts, type Wish } from "../helpers/rented.ts"
 
@@ -67,7 +68,7 @@ const TRIALS: [until: RegExp, loaded: boolean, window: number][] = [
   [/Dom0 www1 .* waiting for the (change to be made, \d\d|machine)/, false, 60],
 ]
 for (const [index, [what, strike]] of BREAKS.entries()) {
-  test(`${what} while Xen is on trial: the machine goes back to plain Linux by itself`, async t => {
+  test(`${what} while Xen is on trial: the machine goes back to plain Linux by itself, within the window`, async t => {
     t.timeout(restarts(2))
     const [until, loaded, window] = TRIALS[index]!
     await www1.want({ dom0: { window } })
@@ -77,6 +78,7 @@ for (const [index, [what, strike]] of BREAKS.entries()) {
     await strike(www1, running)
     await eventually("the old setting to be back", 1200, async () => (await www1.run(SETTING)) === old)
     t.regex(await www1.run("cat /var/lib/pulumi-xen/guard/dom0/log"), UNCONFIRMED)
+    await wasInTime(t, www1, "dom0", window)
   })
 }
 

@@ -1,6 +1,7 @@
 import anyTest, { type TestFn } from "ava"
 import { installedMachine, TURN } from "../../helpers/lab.ts"
 import { BREAKS, OLD, UNCONFIRMED } from "../helpers/breaks.ts"
+import { wasInTime } from "../helpers/guardLog.ts"
 import { eventually, upUntil } from "../helpers/midway.ts"
 import { Rented, restarts, type Wish } from "../helpers/rented.ts"
 
@@ -34,24 +35,26 @@ const NETWORKS: [what: string, more: Wish, arrange: string][] = [
   ],
 ]
 for (const [what, more, arrange] of NETWORKS) {
-  test(`a bridge with ${what}: the host takes it back, and answers on its old network`, async t => {
+  test(`a bridge with ${what}: the host takes it back within its window, and answers on its old network`, async t => {
     t.timeout(restarts(1))
     await www1.run(arrange)
     await www1.want({ window: HASTY, ...more })
     t.regex(await www1.fails(), /The host has taken the change back and is on its old setting/)
     t.is(await www1.run(OLD), old)
+    await wasInTime(t, www1, "network", HASTY)
   })
 }
 
 /** The old network is down by then, or the bridge is there. */
 const ON_TRIAL = /Bridge www1 .* waiting for the (change to be made, \d\d|host)/
 for (const [what, strike] of BREAKS) {
-  test(`${what} while the bridge is on trial: the host answers on its old network`, async t => {
+  test(`${what} while the bridge is on trial: the host answers on its old network, within the window`, async t => {
     t.timeout(restarts(1))
     await www1.want({ window: HASTY })
     await strike(www1, await upUntil(www1.stack, ON_TRIAL))
     await eventually("the old network to be back", 300, async () => (await www1.run(OLD)) === old)
     t.regex(await www1.run("cat /var/lib/pulumi-xen/guard/network/log"), UNCONFIRMED)
+    await wasInTime(t, www1, "network", HASTY)
   })
 }
 
