@@ -1,7 +1,7 @@
 import { readFacts } from "../host/facts/probe.ts"
 import { type HostFacts, type Plan, type Refusal, refusal, refuse } from "../host/index.ts"
-import { planBridge, planBridgeRemoval } from "../host/network/bridge.ts"
-import { bridgeDrift } from "../host/network/drift.ts"
+import { planBridge, planBridgeRemoval, resolveBridge } from "../host/network/bridge.ts"
+import { bridgeDrift, lostSince } from "../host/network/drift.ts"
 import { refuseInUse } from "../host/network/inUse.ts"
 import { bridgeRecord } from "../host/network/record.ts"
 import { refuseBridge } from "../host/network/refusals.ts"
@@ -53,7 +53,10 @@ function making(wanted: BridgeWanted, urn: string, adopting: boolean): HostChang
       refusals: await refuseInUse(host, facts, wanted, signal),
     }),
     plan: facts => [...claim(facts, mark, urn), ...planBridge(facts, wanted)],
-    missing: facts => planBridge(facts, wanted).flatMap(({ title }) => [title, ...driftWords(facts, wanted)]),
+    missing: (facts, before) => [
+      ...planBridge(facts, wanted).flatMap(({ title }) => [title, ...driftWords(facts, wanted)]),
+      ...lostSince(facts, before, resolveBridge(facts, wanted)),
+    ],
   }
 }
 

@@ -3,13 +3,14 @@ import test from "ava"
 import { readFacts } from "../../provider/host/facts/probe.ts"
 import type { HostFacts } from "../../provider/host/facts/types.ts"
 import { guarded } from "../../provider/host/guard/guarded.ts"
-import { planBridge, planBridgeRemoval } from "../../provider/host/network/bridge.ts"
+import { planBridge, planBridgeRemoval, resolveBridge } from "../../provider/host/network/bridge.ts"
+import { lostSince } from "../../provider/host/network/drift.ts"
 import type { Plan } from "../../provider/host/step.ts"
 import type { Connection } from "../../provider/ssh/index.ts"
 import { TestHost } from "./helpers/container.ts"
 import { dhcpClients } from "./helpers/dhcpClients.ts"
 import { whenItAnswers } from "./helpers/reach.ts"
-import { SETTINGS } from "./helpers/settings.ts"
+import { ADVERTISED, SETTINGS } from "./helpers/settings.ts"
 
 const WANTED = { name: "xenbr0", uplink: "eth0", window: 60 }
 
@@ -68,6 +69,47 @@ for (const [setting, options] of Object.entries(SETTINGS))
       t.is(await dhcpClients(connection), clients, "somebody renews the lease")
       const missing = (facts: HostFacts) => former.filter(one => !uplinkAddresses(facts).includes(one))
       t.deepEqual(missing(await factsOnce(connection, facts => missing(facts).length === 0)), [])
+    },
+  )
+
+for (const [manager, options] of Object.entries(ADVERTISED))
+  test.serial(
+    `${manager}: a default route that a router advertises to a static IPv6 address moves with it, and is there after a restart`,
+    async t => {
+      const host = await TestHost.start(options)
+      t.teardown(() => host.stop())
+      const address = await whenItAnswers(host)
+      const connection = host.connection(address)
+      const leads = (link: string) => (facts: HostFacts) =>
+        facts.network.routes.some(
+          route => route.family === 6 && route.destination === "default" && route.link === link,
+        )
+      const before = await factsOnce(connection, leads("eth0"))
+      const uplink = before.network.links.find(({ name }) => name === "eth0")!
+      t.deepEqual(
+        uplink.addresses.filter(({ dynamic }) => dynamic),
+        [],
+        "no address is made of what is advertised",
+      )
+      const [make] = planBridge(before, WANTED)
+      await guarded(connection, make!, {
+        verify: async fresh => {
+          const facts = await readFacts(fresh)
+          const lost = lostSince(facts, before, resolveBridge(facts, WANTED))
+          if (lost.length > 0 || planBridge(facts, WANTED).length > 0) throw new Error(`not yet: ${lost}`)
+        },
+      })
+      t.true(leads("xenbr0")(await readFacts(connection)))
+      await host.powerCut()
+      await host.powerOn()
+      t.is(await whenItAnswers(host), address)
+      const restarted = await factsOnce(host.connection(address), leads("xenbr0"))
+      t.true(leads("xenbr0")(restarted))
+      t.true(
+        restarted.network.links.some(({ addresses }) =>
+          addresses.some(({ cidr }) => cidr === "2001:db8::7/64"),
+        ),
+      )
     },
   )
 

@@ -2,6 +2,7 @@ import test from "ava"
 import fc from "fast-check"
 import type { HostFacts } from "../../provider/host/facts/types.ts"
 import { planBridge, planBridgeRemoval } from "../../provider/host/network/bridge.ts"
+import { lostSince } from "../../provider/host/network/drift.ts"
 import { withoutInterface } from "../../provider/host/network/ifupdown.ts"
 import { contains, isCidr, isFarGateway, isSamePrefix } from "../../provider/host/network/prefix.ts"
 import { bridgeRecord } from "../../provider/host/network/record.ts"
@@ -449,9 +450,82 @@ const farGateways: [manager: HostFacts["network"]["manager"], says: RegExp[]][] 
 for (const [manager, says] of farGateways)
   test(`${manager}: a gateway outside the prefix is reached on the link, in both families`, t => {
     const [step] = planBridge(hostFacts({ network: { manager } }), FAR)
-    const text = step!.actions.flatMap(one => (one.kind === "write" ? [String(one.content)] : [])).join("\n")
-    for (const one of says) t.regex(text, one)
+    for (const one of says) t.regex(writtenBy(step!), one)
   })
+
+/** eth0 with a static IPv6 address, and a default route by router advertisement. */
+function advertised(network: object = {}): HostFacts {
+  const facts = hostFacts({ network })
+  const six = { cidr: "2001:db8::7/64", family: 6 as const, scope: "global" as const, dynamic: false }
+  const route = {
+    family: 6 as const,
+    destination: "default",
+    gateway: "fe80::1",
+    link: "eth0",
+    protocol: "ra",
+  }
+  const routes = [...facts.network.routes, route]
+  const made = withLink(facts, "eth0", link => ({ ...link, addresses: [...link.addresses, six] }))
+  return { ...made, network: { ...made.network, routes } }
+}
+
+/** [who configures the network, how its file asks routers, beside the static address] */
+const ASKS_ROUTERS: [manager: HostFacts["network"]["manager"], says: RegExp[]][] = [
+  [
+    "ifupdown",
+    [/^iface xenbr0 inet6 auto\n {4}accept_ra 2$/m, /up ip -6 addr replace 2001:db8::7\/64 dev xenbr0$/m],
+  ],
+  ["systemd-networkd", [/^IPv6AcceptRA=yes$/m, /^Address=2001:db8::7\/64$/m]],
+  ["NetworkManager", [/^\[ipv6\]\nmethod=auto\naddress1=2001:db8::7\/64$/m]],
+]
+for (const [manager, says] of ASKS_ROUTERS)
+  test(`${manager}: a default route by router advertisement stays one, beside a static IPv6 address`, t => {
+    const before = advertised({ manager })
+    const [step] = planBridge(before, WANTED)
+    for (const one of says) t.regex(writtenBy(step!), one)
+    const made = afterwards(before, step!)
+    const { config } = bridgeRecord(made, "xenbr0")!
+    t.deepEqual(lostSince(made, before, config), [])
+    const routes = made.network.routes.filter(({ family }) => family === 4)
+    const without = { ...made, network: { ...made.network, routes } }
+    t.regex(lostSince(without, before, config).join(), /no IPv6 default route/)
+    t.deepEqual(lostSince(without, without, config), [], "there was none before")
+  })
+
+/** [the uplink's stanza, the bridge's] */
+const STANZAS: [stanza: string, moved: string][] = [
+  ["inet6 auto", "inet6 auto\n    accept_ra 2\n"],
+  ["inet6 auto\n    dhcp 1\n    privext 0", "inet6 auto\n    accept_ra 2\n    dhcp 1\n    privext 0\n"],
+  ["inet6 dhcp\n    autoconf 1", "inet6 dhcp\n    accept_ra 2\n    autoconf 1\n"],
+]
+for (const [stanza, moved] of STANZAS)
+  test(`ifupdown: the bridge asks for IPv6 as its uplink did: ${stanza.replace(/\s+/g, " ")}`, t => {
+    const main = `${hostFacts().network.files[MAIN]}iface eth0 ${stanza}\n`
+    const before = advertised({ files: { [MAIN]: main } })
+    const [step] = planBridge(before, WANTED)
+    t.true(writtenBy(step!).includes(`iface xenbr0 ${moved}`), writtenBy(step!))
+    t.deepEqual(planBridge(afterwards(before, step!), WANTED), [], "the second run does nothing")
+  })
+
+test("NetworkManager: the bridge asks DHCP and routers as the same machine, also at a second run", t => {
+  const who = {
+    "ipv4.method": "auto",
+    "ipv4.dhcp-client-id": "mac",
+    "ipv6.token": "::7",
+    "ipv6.dhcp-iaid": "7",
+  }
+  const before = advertised({ manager: "NetworkManager", profiles: { eth0: who } })
+  const [step] = planBridge(before, WANTED)
+  t.regex(writtenBy(step!), /^dhcp-client-id=mac$/m)
+  t.regex(writtenBy(step!), /^token=::7\ndhcp-iaid=7$/m)
+  const made = afterwards(before, step!)
+  const profiles = { eth0: { "connection.id": "pulumi-xen-xenbr0-port" }, xenbr0: who }
+  t.deepEqual(planBridge({ ...made, network: { ...made.network, profiles } }, WANTED), [])
+})
+
+function writtenBy({ actions }: Step): string {
+  return actions.flatMap(one => (one.kind === "write" ? [String(one.content)] : [])).join("\n")
+}
 
 const SAME: [one: string, other: string, same: boolean][] = [
   ["198.51.100.0/24", "198.51.100.0/24", true],

@@ -38,20 +38,20 @@ function family(
   dhcp: boolean,
 ): FamilyAddressing {
   const mine = (link?.addresses ?? []).filter(one => one.family === number && one.scope === "global")
-  const automatic = dhcp || mine.some(isDynamic)
-  const gateway = network.routes.find(
-    ({ family, destination, link: via, protocol, gateway }) =>
-      family === number &&
-      destination === "default" &&
-      via === link?.name &&
-      gateway &&
-      !isAutomatic(protocol),
-  )?.gateway
+  const defaults = network.routes.filter(
+    ({ family, destination, link: via }) =>
+      family === number && destination === "default" && via === link?.name,
+  )
+  // A router may give a default route, and leave the addresses to whoever set up the machine.
+  const automatic =
+    dhcp || mine.some(isDynamic) || (number === 6 && defaults.some(({ protocol }) => protocol === "ra"))
+  const gateway = defaults.find(({ protocol, gateway }) => gateway && !isAutomatic(protocol))?.gateway
   const addresses = mine
     .filter(one => !isDynamic(one) && !(dhcp && mine.length === 1))
     .map(({ cidr }) => cidr)
   // dhclient leaves no protocol on its default route: with DHCP alone the gateway is the server's to say.
-  return { automatic, addresses, ...(gateway === undefined || automatic ? {} : { gateway }) }
+  const isServers = automatic && (number === 4 || addresses.length === 0)
+  return { automatic, addresses, ...(gateway === undefined || isServers ? {} : { gateway }) }
 }
 
 function isDynamic({ dynamic }: Address): boolean {

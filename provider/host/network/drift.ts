@@ -55,6 +55,19 @@ export function bridgeDrift({ network }: HostFacts, config: BridgeConfig): strin
   ]
 }
 
+/**
+ * What the host has had before the bridge was changed and does not have since, in words. No router has to advertise itself
+ * for ever, so it is no drift; but the change must not be what ended it.
+ */
+export function lostSince({ network }: HostFacts, before: HostFacts, config: BridgeConfig): string[] {
+  const links = [config.name, config.uplink]
+  const leads = ({ family, destination, link }: Route) =>
+    family === 6 && destination === "default" && links.includes(link)
+  return config.addressing.ipv6.automatic && before.network.routes.some(leads) && !network.routes.some(leads)
+    ? [`${config.name} has no IPv6 default route, and there was one before`]
+    : []
+}
+
 /** A program writes prefixes as it likes, the kernel in one form. Metrics are the manager's to choose. */
 function isRoute(found: Route, { destination, gateway }: StaticRoute): boolean {
   const isEvery = /^(default|0\.0\.0\.0\/0|::\/0)$/.test(destination)

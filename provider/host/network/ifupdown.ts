@@ -17,19 +17,21 @@ export const ifupdown: Backend = {
     const current = facts.network.files
     const files: Record<string, string> = {}
     const hooks: string[] = []
+    let stanza6: Stanza6 | undefined
     if (config.uplink && !config.vlan) {
       for (const [path, text] of Object.entries(current)) {
         if (!path.startsWith("/etc/network/") || path === ownFile(config.name)) continue
         const without = withoutInterface(text, config.uplink).text
         if (without !== text) files[path] = without
         // At the second run the uplink's stanza is gone from the file; what it ran is still wanted.
-        const ran = withoutInterface(originals[path] ?? text, config.uplink).hooks
-        hooks.push(...ran.map(line => renamed(line, config.uplink!, config.name)))
+        const was = withoutInterface(originals[path] ?? text, config.uplink)
+        if (config.taken) stanza6 ??= was.stanza6
+        hooks.push(...was.hooks.map(line => renamed(line, config.uplink!, config.name)))
       }
     }
     const main = files[MAIN] ?? current[MAIN] ?? ""
     if (!reads(main)) files[MAIN] = withSource(main)
-    files[ownFile(config.name)] = render(view(config, hooks))
+    files[ownFile(config.name)] = render(view(config, hooks, stanza6))
     return files
   },
   // The file that reads our files is theirs together: whoever goes last takes the line along, and nobody what is another's.
@@ -90,7 +92,7 @@ function reads(main: string): boolean {
 }
 
 /** What the template shows. */
-function view(config: BridgeConfig, hooks: readonly string[]): object {
+function view(config: BridgeConfig, hooks: readonly string[], stanza6: Stanza6 | undefined): object {
   const { ipv4, ipv6, routes, dns } = config.addressing
   // A route that a carried-over command makes is made by that command: `ip route add` fails where it exists.
   const isSix = (text: string) => text.includes(":")
@@ -109,7 +111,13 @@ function view(config: BridgeConfig, hooks: readonly string[]): object {
   // A gateway outside the prefix (a /32 or /128, as many hosters give) must be said to be on the link.
   const far4 = isFarGateway(ipv4)
   const has6 = ipv6.automatic || ipv6.addresses.length > 0
-  const routes6 = [...later(ipv6, 6), ...routeLines(true)]
+  const routes6 = [
+    ...later(ipv6, 6),
+    ...(ipv6.automatic && ipv6.gateway
+      ? [`ip -6 route replace default via ${ipv6.gateway} dev ${config.name} onlink`]
+      : []),
+    ...routeLines(true),
+  ]
   return {
     ...config,
     automatic4: ipv4.automatic,
@@ -123,8 +131,9 @@ function view(config: BridgeConfig, hooks: readonly string[]): object {
       ...(has6 ? [] : routes6),
     ],
     hooks,
-    method6: ipv6.automatic ? "auto" : has6 ? "static" : undefined,
+    method6: ipv6.automatic ? (stanza6?.method ?? "auto") : has6 ? "static" : undefined,
     automatic6: ipv6.automatic,
+    options6: stanza6?.options ?? [],
     addresses6: ipv6.addresses,
     gateway6: ipv6.gateway,
     up6: routes6,
@@ -136,18 +145,33 @@ function view(config: BridgeConfig, hooks: readonly string[]): object {
 const KEYWORD = /^\s*(iface|mapping|auto|allow-\S+|source|source-directory|no-auto-down|no-scripts|rename)\b/
 const HOOK = /^\s*(pre-up|up|post-up|down|pre-down|post-down)\s/
 
+/** How an interface asks for IPv6: the method of its stanza, and what says how its addresses come about. */
+interface Stanza6 {
+  readonly method: "auto" | "dhcp"
+  readonly options: string[]
+}
+const OPTION6 = /^\s*(dhcp|privext|autoconf|request_prefix)\s/
+
 /**
  * An interfaces(5) file without one interface: its `iface` stanzas go, and its name in `auto` and `allow-…`
- * lines. The commands its stanzas ran are returned: somebody wanted them.
+ * lines. The commands its stanzas ran are returned, and how it asks for IPv6: somebody wanted them.
  */
-export function withoutInterface(text: string, name: string): { text: string; hooks: string[] } {
+export function withoutInterface(
+  text: string,
+  name: string,
+): { text: string; hooks: string[]; stanza6?: Stanza6 } {
   const kept: string[] = []
   const hooks: string[] = []
   let inside = false
+  let stanza6: Stanza6 | undefined
+  let isSix = false
   for (const line of text.split("\n")) {
     if (KEYWORD.test(line)) {
       const [keyword = "", ...words] = line.trim().split(/\s+/)
       inside = keyword === "iface" && words[0] === name
+      const method = inside && words[1] === "inet6" ? words[2] : undefined
+      isSix = method === "auto" || method === "dhcp"
+      if (method === "auto" || method === "dhcp") stanza6 = { method, options: [] }
       if (/^(auto|allow-\S+|no-auto-down|no-scripts)$/.test(keyword) && words.includes(name)) {
         const others = words.filter(word => word !== name)
         if (others.length > 0) kept.push([keyword, ...others].join(" "))
@@ -156,9 +180,10 @@ export function withoutInterface(text: string, name: string): { text: string; ho
     }
     if (!inside) kept.push(line)
     else if (HOOK.test(line)) hooks.push(line.trim())
+    else if (isSix && OPTION6.test(line)) stanza6?.options.push(line.trim())
     else if (/^\s*$/.test(line)) kept.push(line)
   }
-  return { text: kept.join("\n"), hooks }
+  return { text: kept.join("\n"), hooks, ...(stanza6 && { stanza6 }) }
 }
 
 /** A command with every mention of one interface replaced by another. */

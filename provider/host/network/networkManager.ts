@@ -81,12 +81,18 @@ const PASSED = [
   "ignore-auto-dns",
   "never-default",
 ]
+/** Those that decide which IPv6 address the uplink makes for itself, and which a DHCPv6 server gives it. */
+const PASSED6 = ["token", "ip6-privacy", "dhcp-iaid", "dhcp-duid"]
 /** What `nmcli` prints for a property that nobody set. */
 const UNSET = ["", "--", "-1", "no"]
 
 function view(facts: HostFacts, config: BridgeConfig): object {
   const { ipv4, ipv6, routes, dns } = config.addressing
-  const profile = facts.network.profiles[config.uplink ?? ""] ?? {}
+  // A port's profile says nothing of addresses: once the bridge is made, it is the bridge's own that has them.
+  const profile =
+    [config.uplink ?? "", config.name]
+      .map(name => facts.network.profiles[name])
+      .find(one => one?.["ipv4.method"] !== undefined) ?? {}
   const ofFamily = (six: boolean) => (text: string) => text.includes(":") === six
   return {
     method4: ipv4.automatic ? "auto" : ipv4.addresses.length > 0 ? "manual" : "disabled",
@@ -104,10 +110,18 @@ function view(facts: HostFacts, config: BridgeConfig): object {
       .map(server => `${server};`)
       .join(""),
     search: dns.search.map(domain => `${domain};`).join(""),
-    passed4: Object.fromEntries(
-      PASSED.map(key => [key, profile[`ipv4.${key}`] ?? ""]).filter(([, value]) => !UNSET.includes(value!)),
-    ),
+    passed4: passed(profile, "ipv4", PASSED),
+    passed6: ipv6.automatic ? passed(profile, "ipv6", PASSED6) : {},
   }
+}
+
+function passed(
+  profile: Readonly<Record<string, string>>,
+  section: "ipv4" | "ipv6",
+  keys: readonly string[],
+): object {
+  const values = keys.map(key => [key, profile[`${section}.${key}`] ?? ""] as const)
+  return Object.fromEntries(values.filter(([, value]) => !UNSET.includes(value)))
 }
 
 /** The gateway is written behind the first address. */

@@ -22,6 +22,8 @@ export interface HostOptions {
   readonly files?: Readonly<Record<string, string>>
   /** Serve DHCP (192.0.2.100-150) and router advertisements (2001:db8::/64) on the other end. */
   readonly dhcp?: boolean
+  /** The same without addresses: routers advertise a default route, and no prefix to make addresses of. */
+  readonly advertised?: boolean
 }
 
 /** Of the other end of the host's only wire. */
@@ -116,7 +118,7 @@ export class TestHost {
     // Whoever asks sits behind the gateway: without its default route the host cannot answer.
     await must([...inRouter, "ip", "addr", "add", "198.18.0.1/32", "dev", "lo"])
     await must([...inRouter, "ip", "route", "replace", "192.0.2.0/24", "dev", "wire", "src", "198.18.0.1"])
-    if (this.#options.dhcp) this.#serveDhcp(image)
+    if (this.#options.dhcp || this.#options.advertised) this.#serveDhcp(image)
   }
 
   #serveDhcp(image: string): void {
@@ -141,7 +143,9 @@ export class TestHost {
           "--pid-file=",
           "--user=root",
         ],
-        ...["--dhcp-range=192.0.2.100,192.0.2.150,10m", "--enable-ra", "--dhcp-range=2001:db8::,ra-only,10m"],
+        ...(this.#options.dhcp ? ["--dhcp-range=192.0.2.100,192.0.2.150,10m"] : []),
+        // Hosts that it does not know get no address by DHCPv6.
+        ...["--enable-ra", `--dhcp-range=2001:db8::,${this.#options.advertised ? "static" : "ra-only"},10m`],
         "--dhcp-option=option:dns-server,192.0.2.53",
         // One lease for the host's own MAC address: a bridge that has another one gets none.
         ...["--no-ping", "--dhcp-host=02:00:00:00:00:07,192.0.2.100"],

@@ -99,3 +99,21 @@ address1=2001:db8::7/64,2001:db8::1
     },
   },
 }
+
+const inFiles = (setting: string, from: RegExp, to: string): HostOptions => ({
+  ...SETTINGS[setting],
+  files: Object.fromEntries(
+    Object.entries(SETTINGS[setting]!.files!).map(([path, text]) => [path, text.replace(from, to)]),
+  ),
+  advertised: true,
+})
+
+/** The IPv6 address is static, and the default route is what a router advertises. */
+export const ADVERTISED: Readonly<Record<string, HostOptions>> = {
+  "systemd-networkd": inFiles("systemd-networkd, static", /^Gateway=2001:db8::1\n/m, ""),
+  NetworkManager: inFiles(
+    "NetworkManager, static",
+    /method=manual\n(address1=2001:db8::7\/64),.*/,
+    "method=auto\n$1",
+  ),
+}
