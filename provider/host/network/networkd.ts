@@ -34,8 +34,10 @@ export const networkd: Backend = {
       ["ip", "-6", "route", "flush", "dev", port],
       ["ip", "addr", "flush", "dev", port],
       restart,
-      // Until then the old one may have had an answer to its DHCP, and given the uplink address and routes once more.
+      // Until then the old one may have had an answer, to its DHCP or by a router, and given the uplink address and routes
+      // once more.
       attempt("ip", "-4", "route", "flush", "dev", port),
+      attempt("ip", "-6", "route", "flush", "dev", port),
       attempt("ip", "addr", "flush", "dev", port),
     ]
   },
