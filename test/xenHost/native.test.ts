@@ -1,9 +1,11 @@
 import anyTest, { type ExecutionContext, type TestFn } from "ava"
 import { NativeMachine } from "../helpers/nativeMachine/machine.ts"
 import { BREAKS } from "./helpers/breaks.ts"
-import { upUntil } from "./helpers/midway.ts"
+import type { Midway } from "./helpers/midway.ts"
 import { PLAIN } from "./helpers/plain.ts"
+import { keepsPromise, toMemory, toPlain, toXen, type Way } from "./helpers/promise.ts"
 import { Rented } from "./helpers/rented.ts"
+import { strikeAtEach } from "./helpers/strikes.ts"
 
 // The whole way of a host without an emulated processor: minutes become seconds, so that it can be broken at every step.
 // That a machine's own GRUB and Xen do the same is for the emulated ones to show.
@@ -28,24 +30,36 @@ async function isXenHost(t: ExecutionContext, www1: Rented<NativeMachine>, memor
   t.is(await www1.run("systemctl is-active pulumi-xen-guard-dom0.timer || :"), "inactive\n")
 }
 
-test("one up makes a Xen host of a bare machine, the second does nothing, other memory is one restart, and destroy gives \
-the machine back", async t => {
+/** The machine is what it was, and stays that when it is switched off and on. */
+async function isPlain(t: ExecutionContext, www1: Rented<NativeMachine>, bare: string): Promise<void> {
+  t.is(await www1.run(PLAIN), bare)
+  await www1.machine.powerCut()
+  await www1.machine.boot()
+  t.is(www1.machine.booted.xen, undefined)
+  t.is(await www1.run(PLAIN), bare)
+}
+
+test("one up makes a Xen host of a bare machine with one restart, the second does nothing, other memory is one restart, and \
+destroy one more, which gives the machine back", async t => {
   const www1 = await rent(t)
   const bare = await www1.run(PLAIN)
   await www1.want(windows)
-  t.regex(await www1.up(), /\+ 5 created/)
+  const made = await www1.bootsDuring(() => www1.up())
+  t.regex(made.result, /\+ 5 created/)
+  t.deepEqual(made.boots, ["Xen"])
   await isXenHost(t, www1, 1024)
   const boot = await www1.bootId()
   t.regex(await www1.up(), /5 unchanged/)
   await www1.stack.succeed(["refresh", "--yes", "--skip-preview", "--expect-no-changes"])
   t.is(await www1.bootId(), boot)
   await www1.want({ ...windows, memory: 768 })
-  t.regex(await www1.up(), /~ 1 updated/)
+  const updated = await www1.bootsDuring(() => www1.up())
+  t.regex(updated.result, /~ 1 updated/)
+  t.deepEqual(updated.boots, ["Xen"])
   await isXenHost(t, www1, 768)
   t.not(await www1.bootId(), boot)
-  await www1.stack.succeed(["destroy", "--yes", "--skip-preview"])
-  t.is(www1.machine.booted.xen, undefined)
-  t.is(await www1.run(PLAIN), bare)
+  t.deepEqual((await www1.bootsDuring(() => www1.destroy())).boots, ["Linux"])
+  await isPlain(t, www1, bare)
 })
 
 const REFUSED: readonly [what: string, wish: (gateway: string) => object, says: RegExp][] = [
@@ -107,7 +121,7 @@ test("a plain Linux that does not answer is left again: the machine is back on i
   t.not(await www1.bootId(), boot)
   await isXenHost(t, www1, 1024)
   await www1.run("systemctl disable --quiet mute.service; rm /etc/systemd/system/mute.service")
-  await www1.stack.succeed(["destroy", "--yes", "--skip-preview"])
+  await www1.destroy()
   t.is(www1.machine.booted.xen, undefined)
   t.is(await www1.run(PLAIN), bare)
 })
@@ -133,19 +147,45 @@ const STEPS: readonly string[] = [
   "Dom0.*waiting for the host to be as wanted",
 ]
 
-for (const [what, strike] of BREAKS) {
-  test(`${what} at every step on the way: each next run goes on, and in the end the machine is as wanted`, async t => {
+/** What the same shows where dom0 gets other memory. */
+const MEMORY_STEPS: readonly string[] = [
+  "arming the guard: Restart with other options",
+  "waiting for the change to be made",
+  "waiting for the restart to begin",
+  "waiting for the machine to restart",
+  "waiting for the host to be as wanted",
+]
+
+/** What `pulumi destroy` shows on the way. */
+const DESTROY_STEPS: readonly string[] = [
+  "arming the guard: Restart into plain Linux",
+  "Dom0.*waiting for the change to be made",
+  "waiting for the restart to begin",
+  "waiting for the machine to restart",
+  "Dom0.*waiting for the host to be as wanted",
+  "Give GRUB and Xen's services their old configuration back",
+  "arming the guard: Remove the bridge",
+  "Bridge.*waiting for the change to be made",
+  "Bridge.*waiting for the host to be as wanted",
+  "Remove the packages that were added",
+]
+
+/** A strike, and then a look at the promise; but each fourth time the next run comes at once, and waits for the guard itself. */
+const struckAnd =
+  (t: ExecutionContext, www1: Rented<NativeMachine>, way: Way, steps: readonly string[], breaks = BREAKS) =>
+  async (running: Midway, index: number): Promise<void> => {
+    const [what, strike] = breaks[index % breaks.length]!
+    await strike(www1, running)
+    if (index % 4 < 3) await keepsPromise(t, www1, way, `${what} at "${steps[index]}"`)
+  }
+
+for (const one of BREAKS) {
+  const [what] = one
+  test(`${what} at every step on the way: the machine is on its old setting or a confirmed one, each next run goes on, and in \
+the end the machine is as wanted`, async t => {
     const www1 = await rent(t)
     await www1.want(windows)
-    const struck: string[] = []
-    // What a killed run had begun on the host may have gone on without it: then the next step is what is waited for.
-    for (let left = STEPS; left.length > 0; ) {
-      const running = await upUntil(www1.stack, new RegExp(left.join("|")))
-      const at = left.findIndex(step => new RegExp(step).test(running.said))
-      await strike(www1, running)
-      struck.push(left[at]!)
-      left = left.slice(at + 1)
-    }
+    const struck = await strikeAtEach(www1, STEPS, struckAnd(t, www1, toXen(1024), STEPS, [one]))
     t.log(`${struck.length} of ${STEPS.length} steps: ${struck.join("; ")}`)
     t.true(struck.length >= 10, `only at ${struck.join("; ")}`)
     await www1.up()
@@ -153,3 +193,26 @@ for (const [what, strike] of BREAKS) {
     t.regex(await www1.up(), /5 unchanged/)
   })
 }
+
+test("the provider's end, pulumi's and the power's in turn at every step to other memory and of destroy: the machine is on its \
+old setting or a confirmed one, and the next run ends it", async t => {
+  const www1 = await rent(t)
+  const bare = await www1.run(PLAIN)
+  await www1.want(windows)
+  await www1.up()
+  await www1.want({ ...windows, memory: 768 })
+  const changing = await strikeAtEach(
+    www1,
+    MEMORY_STEPS,
+    struckAnd(t, www1, toMemory(1024, 768), MEMORY_STEPS),
+  )
+  await www1.up()
+  await isXenHost(t, www1, 768)
+
+  const strike = struckAnd(t, www1, toPlain(768), DESTROY_STEPS)
+  const leaving = await strikeAtEach(www1, DESTROY_STEPS, strike, "destroy")
+  await www1.destroy()
+  await isPlain(t, www1, bare)
+  t.log([...changing, ...leaving].join("; "))
+  t.true(changing.length >= 4 && leaving.length >= 7, [...changing, ...leaving].join("; "))
+})

@@ -14,11 +14,10 @@ ip -4 route show default | sed 's/ metric.*//; s/ proto [^ ]*//; s/ src [^ ]*//'
 /** What the log of a guard says of a change that was not confirmed: in time, before a restart, or for it was not made. */
 export const UNCONFIRMED = /nobody confirmed in time|restarted before anybody confirmed|the change failed/
 
+export type Break = readonly [what: string, strike: (host: Rented<Machine>, running: Midway) => Promise<void>]
+
 /** What breaks a `pulumi up` off in the middle. */
-export const BREAKS: readonly (readonly [
-  what: string,
-  strike: (host: Rented<Machine>, running: Midway) => Promise<void>,
-])[] = [
+export const BREAKS: readonly Break[] = [
   [
     "the power fails",
     async ({ machine }, running) => {

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs"
 import { setTimeout as sleep } from "node:timers/promises"
 import type { PulumiStack } from "../../helpers/pulumiStack.ts"
 
-/** A `pulumi up` that is somewhere in the middle. */
+/** A `pulumi up`, or another command, that is somewhere in the middle. */
 export interface Midway {
   /** What it has said until now. */
   readonly said: string
@@ -18,9 +18,13 @@ export interface Midway {
   ended(): Promise<string>
 }
 
-/** Runs `pulumi up` until its output shows the pattern. An end before that is an error. */
-export async function upUntil(stack: PulumiStack, pattern: RegExp): Promise<Midway> {
-  const child = stack.start(["up", "--yes", "--skip-preview"])
+/** Runs `pulumi up`, or `destroy`, until its output shows the pattern. An end before that is an error. */
+export async function upUntil(
+  stack: PulumiStack,
+  pattern: RegExp,
+  command: "up" | "destroy" = "up",
+): Promise<Midway> {
+  const child = stack.start([command, "--yes", "--skip-preview"])
   child.stdin.end()
   let said = ""
   const exited = once(child, "close")
