@@ -36,15 +36,19 @@ export const networkd: Backend = {
       restart,
       // Until then the old one may have had an answer, to its DHCP or by a router, and given the uplink address and routes
       // once more.
+      attempt("ip", "addr", "flush", "dev", port),
       attempt("ip", "-4", "route", "flush", "dev", port),
       attempt("ip", "-6", "route", "flush", "dev", port),
-      attempt("ip", "addr", "flush", "dev", port),
     ]
   },
   withdraw: () => [],
   restore: (_, config) => [
     attempt("ip", "link", "delete", "dev", config.name),
     ...(config.vlan ? [attempt("ip", "link", "delete", "dev", config.port!)] : []),
+    // An address that has lost its routes is left as it is by networkd, which then finds no way to the gateway.
+    ...(config.port && !config.vlan
+      ? [attempt("ip", "addr", "flush", "dev", config.port, "scope", "global")]
+      : []),
     ["systemctl", "restart", "systemd-networkd"],
   ],
 }
