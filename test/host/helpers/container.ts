@@ -147,7 +147,7 @@ export class TestHost {
         // Hosts that it does not know get no address by DHCPv6.
         ...["--enable-ra", `--dhcp-range=2001:db8::,${this.#options.advertised ? "static" : "ra-only"},10m`],
         "--dhcp-option=option:dns-server,192.0.2.53",
-        // One lease for the host's own MAC address: a bridge that has another one gets none.
+        // The host's own MAC address has its address: a bridge with another one gets another.
         ...["--no-ping", "--dhcp-host=02:00:00:00:00:07,192.0.2.100"],
       ],
       { stdio: "ignore" },
