@@ -16,17 +16,17 @@ export const early: readonly string[] = ["xenHost/native", "xenHost/nativeStrike
 export const minutesOfFirst = 20
 
 /**
- * The machines that follow, two at a time. First what shows that the host comes back and that a killed run is gone on with, the
- * longest first, so that two places come to one end; then the rest, which a limit leaves out.
+ * The machines that follow, two at a time. First what shows that the host comes back, the longest first, so that two places come
+ * to one end; then the rest, which a limit leaves out.
  */
 export const laterMachines: Minutes = {
   "xenHost/sabotage/boot": 18,
   "xenHost/sabotage/power": 16,
-  "xenHost/debian": 12,
-  "xenHost/rpm": 12,
+  "xenHost/debian": 14,
+  "xenHost/rpm": 14,
   "xenHost/sabotage/network": 7,
-  "domains/killed": 6,
   "xenHost/sabotage/packages": 5,
+  "domains/killed": 6,
   "domains/unhealthy": 5,
   "domains/drift": 5,
   "xenHost/dom0": 6,
@@ -38,7 +38,7 @@ export const laterMachines: Minutes = {
 
 /** The long ones without a machine, one at a time beside those; what shows most comes first. */
 export const laterOthers: Minutes = {
-  "host/sabotage": 6,
+  "host/sabotage": 8,
   "resources/sabotage": 4,
   "host/packages": 14,
   "domains/xlFaults": 3,
