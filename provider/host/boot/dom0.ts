@@ -1,11 +1,11 @@
 import type { HostFacts } from "../facts/types.ts"
 import { noted, type Originals, setFiles } from "../originals.ts"
 import { recordPath, recordText, removeRecord, writeRecord } from "../records.ts"
-import { type Action, type Plan, run, type Step, step, write } from "../step.ts"
+import { type Action, type Plan, run, type Step, step } from "../step.ts"
 import { runsAs } from "./found.ts"
 import { type Grub, grubFiles, grubOf, isPlain, plainEntry, xenEntry } from "./grub.ts"
 import { proofCommands } from "./proofByHand.ts"
-import { DOM0_RECORD, type Dom0Record, dom0Record, filesNow } from "./record.ts"
+import { changed, DOM0_RECORD, type Dom0Record, dom0Record, filesNow } from "./record.ts"
 import { serviceFiles, servicesTakeEffect } from "./services.ts"
 import { trialGuard } from "./trial.ts"
 import { type Dom0Wanted, linuxOptions, xenOptions } from "./wanted.ts"
@@ -101,15 +101,6 @@ export function planDom0(facts: HostFacts, wanted: Dom0Wanted): Plan {
   ]
 }
 
-/** Those files that are not as wanted. */
-function changed<Content extends string | null>(
-  facts: HostFacts,
-  files: Readonly<Record<string, Content>>,
-): Record<string, Content> {
-  const now = filesNow(facts, Object.keys(files))
-  return Object.fromEntries(Object.entries(files).filter(([path, content]) => now[path] !== content))
-}
-
 function plainSaved({ facts }: Grub): string | undefined {
   const saved = facts.environment.saved_entry
   return isPlain(facts, saved) ? saved : undefined
@@ -135,7 +126,7 @@ function menuSteps(
 ): Step[] {
   const reasons = rebootReasons(facts, wanted)
   const paths = Object.keys(files)
-  const writes = Object.entries(files).map(([path, content]) => write(path, content))
+  const writes = setFiles(files)
   if (reasons.length > 0) return [trialStep(facts, grub, fallback, writes, reasons, wanted)]
   const notDefault = xenEntry(grub.facts)?.id !== grub.facts.environment.saved_entry
   const menuChanged = paths.some(path => path.startsWith("/etc/default/"))

@@ -1,9 +1,9 @@
 import type { HostFacts } from "../facts/types.ts"
 import { noted, type Originals, setFiles } from "../originals.ts"
 import { readRecord, removeRecord, writeRecord } from "../records.ts"
-import { type Plan, run, step, write } from "../step.ts"
+import { type Plan, run, step } from "../step.ts"
 import { grubFiles, grubOf, isPlain, plainEntry } from "./grub.ts"
-import { dom0Record, filesNow } from "./record.ts"
+import { changed, dom0Record, filesNow } from "./record.ts"
 
 /** What holding the boot has changed: the files as they were. */
 interface HoldRecord {
@@ -24,28 +24,18 @@ export function planHold(facts: HostFacts): Plan {
   const grub = facts.boot.grub && grubOf(facts.boot.grub)
   const entry = plainEntry(facts)
   if (!grub || !entry || facts.xen || dom0Record(facts)) return []
-  const { defaults, environment, followsSaved } = grub.facts
-  const changed = Object.entries(grubFiles(grub.facts, {})).filter(
-    ([path, content]) => defaults[path] !== content,
-  )
+  const { environment, followsSaved } = grub.facts
+  const files = changed(facts, grubFiles(grub.facts, {}))
   const saved = isPlain(grub.facts, environment.saved_entry) ? environment.saved_entry : undefined
-  if (changed.length === 0 && followsSaved && saved !== undefined) return []
+  if (Object.keys(files).length === 0 && followsSaved && saved !== undefined) return []
   const id = saved ?? entry.id
   const { title } = grub.facts.entries.find(one => one.id === id) ?? entry
-  const now = filesNow(
-    facts,
-    changed.map(([path]) => path),
-  )
+  const now = filesNow(facts, Object.keys(files))
   const record: HoldRecord = { originals: noted(holdRecord(facts)?.originals, now) }
   return [
     step(
       `Keep "${title}" the entry that boots`,
-      [
-        writeRecord(RECORD, record),
-        run(grub.setDefault(id)),
-        ...changed.map(([path, content]) => write(path, content)),
-        grub.regenerate,
-      ],
+      [writeRecord(RECORD, record), run(grub.setDefault(id)), ...setFiles(files), grub.regenerate],
       {
         undo: [...setFiles(now), grub.regenerate],
         note: "Xen becomes the default only when it has proven itself.",

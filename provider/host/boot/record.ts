@@ -23,3 +23,12 @@ export function dom0Record(facts: HostFacts): Dom0Record | undefined {
 export function filesNow({ boot, files }: HostFacts, paths: readonly string[]): Originals {
   return Object.fromEntries(paths.map(path => [path, boot.grub?.defaults[path] ?? files[path] ?? null]))
 }
+
+/** Those files that are not as wanted. */
+export function changed<Content extends string | null>(
+  facts: HostFacts,
+  files: Readonly<Record<string, Content>>,
+): Record<string, Content> {
+  const now = filesNow(facts, Object.keys(files))
+  return Object.fromEntries(Object.entries(files).filter(([path, content]) => now[path] !== content))
+}
