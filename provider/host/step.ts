@@ -62,7 +62,7 @@ export interface GuardHooks {
    */
   readonly proof?: readonly Command[]
   /** Makes a confirmed change lasting, before it counts as confirmed. Default: nothing is needed. */
-  readonly keep?: readonly Command[]
+  readonly keep?: readonly RunAction[]
   readonly before: readonly Command[]
   readonly after: readonly Command[]
   /** Instead of `before` and `after` when the revert happens at boot. */

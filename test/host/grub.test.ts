@@ -1,4 +1,15 @@
-import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises"
+import {
+  chmod,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import test from "ava"
@@ -61,12 +72,66 @@ for (const [what, menu, id] of XENS)
     const directory = await mkdtemp(join(tmpdir(), "grub-"))
     const config = join(directory, "grub.cfg")
     await writeFile(config, menu)
-    const { bootXenOnce } = grubOf({ ...hostFacts().boot.grub!, config, directory })
-    const [shell = "", option = "", script = "", ...words] = bootXenOnce
-    t.is(
-      await must([shell, option, script.replace("grub-reboot", "echo"), ...words.slice(0, 2), "once"]),
-      `once ${id}-${ROOT}\n`,
+    const { bootXenOnce, makeXenDefault } = grubOf({ ...hostFacts().boot.grub!, config, directory })
+    for (const command of [bootXenOnce, makeXenDefault.byHand!]) {
+      const words = command.map(word => (/^grub-(reboot|set-default)$/.test(word) ? "echo" : word))
+      t.is(await must(words), `--boot-directory=${tmpdir()} ${id}-${ROOT}\n`)
+    }
+    await must(makeXenDefault.command)
+    t.is(await must(["grub-editenv", join(directory, "grubenv"), "list"]), `saved_entry=${id}-${ROOT}\n`)
+    await rm(directory, { recursive: true })
+  })
+
+test("what is set at once is seen by GRUB, which reads no journal, though the power fails just then", async t => {
+  const place = await mkdtemp(join(tmpdir(), "grub-"))
+  const [disk, boot] = [join(place, "disk"), join(place, "boot")]
+  await mkdir(boot)
+  await must(["mke2fs", "-q", "-t", "ext4", disk, "16M"])
+  const mount = ["mount", "-o", "loop", disk, boot]
+  await must(mount)
+  const umount = ["umount", boot]
+  try {
+    const directory = join(boot, "grub")
+    const grub = grubOf({ ...hostFacts().boot.grub!, directory })
+    const file = join(directory, "grubenv")
+    await mkdir(directory)
+    await must(["grub-editenv", file, "set", "saved_entry=Linux", "next_entry=Xen", "other=kept"])
+    // As a machine leaves it that restarts.
+    for (const command of [umount, mount]) await must(command)
+    await must(grub.setAtOnce({ saved_entry: "Xen > 1", fallback: "0", next_entry: undefined }))
+    const seen = join(place, "seen")
+    await must(["sh", "-c", 'grub-fstest "$1" cat /grub/grubenv >"$2"', "sh", disk, seen])
+    const list = await must(["grub-editenv", seen, "list"])
+    t.deepEqual(list.trim().split("\n").sort(), ["fallback=0", "other=kept", "saved_entry=Xen > 1"])
+    t.is(await must(["cat", file]), await readFile(seen, "utf8"), "and Linux sees the same")
+  } finally {
+    await must(umount)
+    await rm(place, { recursive: true })
+  }
+})
+
+const LEFT: readonly [what: string, prepare: (directory: string) => Promise<unknown>][] = [
+  ["there is no grubenv", async () => {}],
+  [
+    "grubenv is a link, as to the EFI partition",
+    async directory => {
+      await must(["grub-editenv", join(directory, "real"), "create"])
+      await symlink("real", join(directory, "grubenv"))
+    },
+  ],
+]
+for (const [what, prepare] of LEFT)
+  test(`grubenv is set at once where ${what}`, async t => {
+    const directory = await mkdtemp(join(tmpdir(), "grub-"))
+    await prepare(directory)
+    const links = await readdir(directory)
+    const file = join(directory, "grubenv")
+    await must(
+      grubOf({ ...hostFacts().boot.grub!, directory }).setAtOnce({ saved_entry: "Xen", fallback: undefined }),
     )
+    t.is(await must(["grub-editenv", file, "list"]), "saved_entry=Xen\n")
+    t.deepEqual(await readdir(directory), links.length > 0 ? links : ["grubenv"])
+    if (links.length > 0) t.true((await lstat(file)).isSymbolicLink())
     await rm(directory, { recursive: true })
   })
 

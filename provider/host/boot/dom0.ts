@@ -7,7 +7,7 @@ import { type Grub, grubFiles, grubOf, isPlain, plainEntry, xenEntry } from "./g
 import { proofCommands } from "./proofByHand.ts"
 import { changed, DOM0_RECORD, type Dom0Record, dom0Record, filesNow } from "./record.ts"
 import { serviceFiles, servicesTakeEffect } from "./services.ts"
-import { trialGuard } from "./trial.ts"
+import { trialGuard, trialUndo } from "./trial.ts"
 import { type Dom0Wanted, linuxOptions, xenOptions } from "./wanted.ts"
 
 /**
@@ -140,7 +140,7 @@ function menuSteps(
         ]
       : []),
     // It runs, and with the options that are wanted: that is the proof.
-    ...(notDefault ? [step("Make Xen the entry that boots", [run(grub.makeXenDefault)])] : []),
+    ...(notDefault ? [step("Make Xen the entry that boots", [grub.makeXenDefault])] : []),
   ]
 }
 
@@ -158,8 +158,11 @@ function trialStep(
 ): Step {
   // A Xen that was replaced cannot be gone back to.
   const isReplaced = replacedImage(facts) !== undefined
-  const former = isReplaced ? fallback : (grub.facts.environment.saved_entry ?? fallback)
-  const back = [grub.setDefault(former), grub.fallBackTo(grub.facts.environment.fallback), grub.forgetNext]
+  const { environment } = grub.facts
+  const former = {
+    ...environment,
+    saved_entry: isReplaced ? fallback : (environment.saved_entry ?? fallback),
+  }
   const paths = writes.flatMap(action => (action.kind === "write" ? [action.path] : []))
   return {
     title: trialTitle(facts),
@@ -172,9 +175,13 @@ function trialStep(
       run(grub.fallBackToPlain),
       run(grub.bootXenOnce),
     ],
-    undo: [...back.map(command => run(command)), ...setFiles(filesNow(facts, paths)), grub.regenerate],
+    undo: [
+      ...trialUndo(grub, former).map(command => run(command)),
+      ...setFiles(filesNow(facts, paths)),
+      grub.regenerate,
+    ],
     guard: {
-      ...trialGuard(back, wanted.window),
+      ...trialGuard(grub, former, wanted.window),
       // The old menu itself, and not another one: to write one takes up to minutes, and can fail.
       written: [grub.facts.config],
       proof: proofCommands(facts, wanted, grub),

@@ -3,6 +3,7 @@ import type { BootEntry, GrubFacts, HostFacts } from "../facts/types.ts"
 import { FILES_SH } from "../files.ts"
 import { type RunAction, run } from "../step.ts"
 import { assignment, setAssignments } from "./assignments.ts"
+import { type Environment, setAtOnce } from "./environment.ts"
 
 /** Debian reads /etc/default/grub.d/*.cfg after /etc/default/grub, in order: ours comes before Xen's `xen.cfg`. */
 const OWN = "/etc/default/grub.d/pulumi-xen.cfg"
@@ -41,11 +42,14 @@ export interface Grub {
   /** Writes the menu anew from /etc/default/grub. */
   readonly regenerate: RunAction
   setDefault(entry: string): Command
+  /** Sets variables of grubenv, for GRUB to see at once (`setAtOnce`). */
+  setAtOnce(values: Environment): Command
   /** Boots an entry once, the next time. */
   bootOnce(entry: string): Command
   /** Boots the Xen entry once, the next time. Fails where the menu has none. */
   readonly bootXenOnce: Command
-  readonly makeXenDefault: Command
+  /** GRUB sees it at once. Fails where the menu has no Xen entry. */
+  readonly makeXenDefault: RunAction
   readonly forgetNext: Command
   /** Succeeds when no entry is left to be booted once. */
   readonly nothingNext: Command
@@ -64,14 +68,14 @@ export interface Grub {
 export function grubOf(facts: GrubFacts): Grub {
   const { prefix, config, directory } = facts
   const onDebian = prefix === "grub"
-  const environment = [`${prefix}-editenv`, `${directory}/grubenv`]
+  const environment = [`${prefix}-editenv`, `${directory}/grubenv`] as const
   const at = `--boot-directory=${directory.replace(/\/[^/]+$/, "")}`
   // The id is read from the menu as it is then: it exists only after the menu was written with Xen in it. Without submenus,
   // as EL has it, there is no entry called simple, and the first of all versions is the newest.
-  const withXenEntry = (then: string) => {
+  const withXenEntry = (command: Command, name = ""): Command => {
     const id = `sed -n "/-recovery-/d; s/^menuentry .*menuentry_id_option '\\(xen-gnulinux-[^']*\\)'.*/\\1/p" "$1" | head -n 1`
-    const script = `entry=$(${id}); [ -n "$entry" ] || { echo "the menu $1 has no Xen entry" >&2; exit 1; }; ${then} "$2" "$entry"`
-    return ["sh", "-c", script, "sh", config, at]
+    const script = `entry=$(${id}); [ -n "$entry" ] || { echo "the menu $1 has no Xen entry" >&2; exit 1; }; shift; exec "$@" ${name}"$entry"`
+    return ["sh", "-c", script, "sh", config, ...command]
   }
   const fallBackToFirst = (which: string): Command => [
     ...["sh", "-c", `number=$(${numberOf(which)} "$1") && shift && exec "$@" fallback="$number"`],
@@ -84,8 +88,11 @@ export function grubOf(facts: GrubFacts): Grub {
     }),
     setDefault: entry => [`${prefix}-set-default`, at, entry],
     bootOnce: entry => [`${prefix}-reboot`, at, entry],
-    bootXenOnce: withXenEntry(`${prefix}-reboot`),
-    makeXenDefault: withXenEntry(`${prefix}-set-default`),
+    setAtOnce: values => setAtOnce(environment, values),
+    bootXenOnce: withXenEntry([`${prefix}-reboot`, at]),
+    makeXenDefault: run(withXenEntry(setAtOnce(environment, {}), "saved_entry="), {
+      byHand: withXenEntry([`${prefix}-set-default`, at]),
+    }),
     forgetNext: [...environment, "unset", "next_entry"],
     nothingNext: ["sh", "-c", '! "$@" list | grep "^next_entry=."', "sh", ...environment],
     fallBackToPlain: fallBackToFirst(PLAIN),

@@ -4,7 +4,7 @@ import { removeRecord } from "../records.ts"
 import { type Plan, run, type Step, step } from "../step.ts"
 import { type Grub, grubOf, isPlain, plainEntry } from "./grub.ts"
 import { DOM0_RECORD, dom0Record } from "./record.ts"
-import { trialGuard } from "./trial.ts"
+import { trialGuard, trialUndo } from "./trial.ts"
 
 /**
  * Back to plain Linux: a restart out of Xen, and then the files and GRUB's default as they were. A Xen that was there before
@@ -35,20 +35,19 @@ export function planDom0Removal(facts: HostFacts, window?: number): Plan {
  * somebody has come in, and what is booted when the kernel cannot be loaded.
  */
 function leaveStep(grub: Grub, plain: string, window?: number): Step {
-  const { saved_entry: former, fallback } = grub.facts.environment
-  const back = [
-    ...(former === undefined ? [] : [grub.setDefault(former)]),
-    ...[grub.fallBackTo(fallback), grub.forgetNext],
-  ]
+  const former = grub.facts.environment
   return {
     title: "Restart into plain Linux",
     note: "Xen stays the default until plain Linux has answered.",
     risk: "boot",
     actions: [run(grub.fallBackToXen), run(grub.bootOnce(plain))],
-    undo: back.map(command => run(command)),
+    undo: trialUndo(grub, former).map(command => run(command)),
     guard: {
-      ...trialGuard(back, window),
-      keep: [grub.setDefault(plain), grub.fallBackTo(undefined)],
+      ...trialGuard(grub, former, window),
+      keep: [
+        run(grub.setAtOnce({ saved_entry: plain }), { byHand: grub.setDefault(plain) }),
+        run(grub.setAtOnce({ fallback: undefined }), { byHand: grub.fallBackTo(undefined) }),
+      ],
       trial: ["sh", "-c", '[ "$(cat /sys/hypervisor/type 2>/dev/null)" != xen ]'],
       restart: "after-trial",
     },

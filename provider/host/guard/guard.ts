@@ -7,7 +7,7 @@ import { guardState } from "../facts/parse.ts"
 import { lines, parseFields } from "../facts/sections.ts"
 import type { GuardState } from "../facts/types.ts"
 import { FILES_SH } from "../files.ts"
-import type { GuardHooks, Step } from "../step.ts"
+import type { Action, GuardHooks, Step } from "../step.ts"
 
 const read = (name: string) => readFileSync(new URL(name, import.meta.url), "utf8")
 const GUARD_SH = `${FILES_SH}${read("guard.sh")}`
@@ -79,7 +79,7 @@ export function armingScript(step: Step, hooks: GuardHooks, token: string): stri
     ...step.actions.flatMap(action => intent(action)),
     hook("prepare", commandsOf(step.actions.slice(0, files)), "stop"),
     hook("change", commandsOf(step.actions.slice(files)), "stop"),
-    hook("keep", hooks.keep ?? [], "stop"),
+    hook("keep", commandsOf(hooks.keep ?? []), "stop"),
     hook("before", hooks.before, "go on"),
     hook("after", hooks.after, "go on"),
     hook("after-boot", hooks.afterBoot, "go on"),
@@ -94,7 +94,7 @@ export function armingScript(step: Step, hooks: GuardHooks, token: string): stri
   ].join("\n")
 }
 
-function commandsOf(actions: Step["actions"]): Command[] {
+function commandsOf(actions: readonly Action[]): Command[] {
   return actions.flatMap(action => (action.kind === "run" ? [action.command] : []))
 }
 
