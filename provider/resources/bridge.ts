@@ -2,6 +2,7 @@ import { readFacts } from "../host/facts/probe.ts"
 import { type HostFacts, type Plan, type Refusal, refusal, refuse } from "../host/index.ts"
 import { planBridge, planBridgeRemoval, resolveBridge } from "../host/network/bridge.ts"
 import { bridgeDrift, lostSince } from "../host/network/drift.ts"
+import { silentGateways } from "../host/network/gateways.ts"
 import { refuseInUse } from "../host/network/inUse.ts"
 import { bridgeRecord } from "../host/network/record.ts"
 import { refuseBridge } from "../host/network/refusals.ts"
@@ -57,6 +58,8 @@ function making(wanted: BridgeWanted, urn: string, adopting: boolean): HostChang
       ...planBridge(facts, wanted).flatMap(({ title }) => [title, ...driftWords(facts, wanted)]),
       ...lostSince(facts, before, resolveBridge(facts, wanted)),
     ],
+    inquireMissing: (host, facts, before, { signal }) =>
+      silentGateways(host, before, resolveBridge(facts, wanted), signal),
   }
 }
 

@@ -28,6 +28,13 @@ export interface HostChange {
    * @param step after which this is asked, where more of the plan is to come. Default: all was carried out
    */
   missing(facts: HostFacts, before: HostFacts, step?: Step): readonly string[]
+  /** The same, for what only a further question to the host can tell; asked when nothing else is missing. */
+  inquireMissing?(
+    host: Connection,
+    facts: HostFacts,
+    before: HostFacts,
+    context: Context,
+  ): Promise<readonly string[]>
   /** Called when the first step is about to be taken: from here on something may exist. */
   begin?(facts: HostFacts): void
   /** Called when the host has taken the change back. */
@@ -88,8 +95,9 @@ async function changeFrom(
   change.begin?.(before)
   const prove = async (connection: Connection, step?: Step): Promise<HostFacts> => {
     const facts = await look(connection)
-    const missing = change.missing(facts, before, step === plan.at(-1) ? undefined : step)
-    if (missing.length > 0) throw new NotAsWantedError(connection.name, missing)
+    const seen = change.missing(facts, before, step === plan.at(-1) ? undefined : step)
+    const missing = seen.length > 0 ? seen : await change.inquireMissing?.(connection, facts, before, context)
+    if (missing && missing.length > 0) throw new NotAsWantedError(connection.name, missing)
     return facts
   }
   // Its own connection: a restart closes the one that it was begun over, and the pool's is for everybody.

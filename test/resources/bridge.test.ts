@@ -4,6 +4,7 @@ import { join } from "node:path"
 import anyTest, { type TestFn } from "ava"
 import { failureOf, ProviderUnderTest } from "../helpers/provider.ts"
 import { startWiredHost, type WiredHost } from "../helpers/wiredHost.ts"
+import { must } from "../host/helpers/run.ts"
 import { SETTINGS } from "../host/helpers/settings.ts"
 
 const test = anyTest.serial as TestFn
@@ -114,6 +115,46 @@ test("a gateway that leads nowhere is taken back by the host; the right one then
   t.is(again.outputs.guard, "confirmed")
   await provider.client.delete(urn, id, made)
   t.is(await wired.inside("ip -4 route show default; cat /etc/network/interfaces"), before)
+})
+
+const silent: [what: string, addressing: object, says: RegExp][] = [
+  [
+    "for IPv4, where who looks is on the host's own link",
+    gateway("192.0.2.99"),
+    /no gateway answers at 192\.0\.2\.99 on xenbr0/,
+  ],
+  [
+    "for IPv6, where who looks comes by IPv4",
+    { ...gateway("192.0.2.1"), ipv6: { addresses: ["2001:db8::7/64"], gateway: "2001:db8::99" } },
+    /no gateway answers at 2001:db8::99 on xenbr0/,
+  ],
+]
+for (const [what, addressing, says] of silent)
+  test(`a gateway at which nobody answers is taken back though the host answers: ${what}`, async t => {
+    t.timeout(300_000)
+    const asking = (source: string) => [
+      ...["ip", "-n", wired.host.router, "route", "replace", "192.0.2.0/24", "dev", "wire", "src", source],
+    ]
+    await must(asking("192.0.2.1"))
+    t.teardown(() => must(asking("198.18.0.1")))
+    // Whose the bridge is stays noted, as after every try.
+    const setting = SETTING.replace("! -name lock", "-name '*.json'")
+    const before = await wired.inside(setting)
+    const failed = await failureOf(provider.create(urn, want({ addressing })))
+    t.regex(failed.says, says)
+    t.like(failed.saved, { id: "xenbr0", outputs: { guard: "reverted" } })
+    t.is(await wired.inside(setting), before)
+  })
+
+test("gateways that answer, and a static route to nobody, are no reason to take a bridge back", async t => {
+  t.timeout(300_000)
+  await must(["ip", "-n", wired.host.router, "addr", "add", "192.0.2.3/24", "dev", "wire"])
+  const ipv6 = { addresses: ["2001:db8::7/64"], gateway: "fe80::1" }
+  await must(["ip", "-n", wired.host.router, "addr", "add", "fe80::1/64", "dev", "wire", "nodad"])
+  const routes = [{ destination: "198.18.7.0/24", gateway: "192.0.2.98" }]
+  const made = await provider.create(urn, want({ addressing: { ...gateway("192.0.2.3"), ipv6, routes } }))
+  t.is(made.outputs.guard, "confirmed")
+  await provider.client.delete(urn, made.id, made)
 })
 
 test("a bridge's life: made, found again, mended when it drifts, foreign to others, gone", async t => {
