@@ -35,6 +35,18 @@ export function userInfoOf(address: string): string | undefined {
   return USER_INFO.exec(address)?.[2]
 }
 
+/**
+ * What nobody may see of an address, in the order from most to least; `[]` where all of it may be seen. A user's name alone is
+ * an ordinary word, unless it is as long as tokens are.
+ */
+export function secretsOf(address: string): string[] {
+  const userInfo = userInfoOf(address)
+  if (userInfo === undefined) return []
+  const password = /^[^:]*:(.*)$/.exec(userInfo)?.[1]
+  if (password !== undefined) return [userInfo, password]
+  return /^https?:/i.test(address) && userInfo.length >= 8 ? [userInfo] : []
+}
+
 /** An address for people to see. */
 export function withoutUserInfo(address: string): string {
   return address.replace(USER_INFO, "$1[secret]@")

@@ -10,7 +10,17 @@ import { refusePackages } from "../host/packages/refusals.ts"
 import { packageTool } from "../host/packages/tools.ts"
 import type { PackagesWanted } from "../host/packages/wanted.ts"
 import { RECORDS } from "../host/records.ts"
-import { choice, type Fields, type Known, list, map, type Partly, text } from "../rpc/declare.ts"
+import {
+  choice,
+  type Field,
+  type Fields,
+  type Known,
+  list,
+  madeFrom,
+  map,
+  type Partly,
+  text,
+} from "../rpc/declare.ts"
 import { type Context, defineResource } from "../rpc/resource.ts"
 import type { Hosts } from "./connection.ts"
 import { given } from "./given.ts"
@@ -21,11 +31,15 @@ import { checkRepositories, openDirectories } from "./packagesDirectories.ts"
 import { type Directories, type Inputs, inputs, namesOf, wantedOf } from "./packagesInputs.ts"
 import { unlisted } from "./packagesOffered.ts"
 
+// A repository's address may hold a password, and none of these tells it.
+const made = <T>(field: Field<T, true>) => madeFrom(["xen", "packages", "files"], field)
 const outputs = {
-  manager: choice("the host's package tool", ["apt", "dnf", "yum", "zypper"]),
-  versions: map("installed versions of what is wanted, by name", text("version")),
-  added: list("every package that was added, with what came along: just these are removed", text("name")),
-  drift: list("what has to be done for the packages to be as wanted again", text("step")),
+  manager: made(choice("the host's package tool", ["apt", "dnf", "yum", "zypper"])),
+  versions: made(map("installed versions of what is wanted, by name", text("version"))),
+  added: made(
+    list("every package that was added, with what came along: just these are removed", text("name")),
+  ),
+  drift: made(list("what has to be done for the packages to be as wanted again", text("step"))),
 } as const satisfies Fields
 
 type Outputs = Known<typeof outputs>

@@ -10,6 +10,7 @@ import {
   incidental,
   type Known,
   list,
+  madeFrom,
   map,
   object,
   optional,
@@ -83,7 +84,8 @@ export const inputs = {
     ),
     [],
   ),
-  repositories: withDefault(list("repositories to add", repository), []),
+  // What a directory holds is computed and added to it; what is secret stays so in its own place.
+  repositories: madeFrom([], withDefault(list("repositories to add", repository), [])),
   files: withDefault(list("packages to send and install, such as a release RPM", file), []),
 } as const satisfies Fields
 

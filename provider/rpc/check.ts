@@ -1,4 +1,4 @@
-import { Secret } from "../secret.ts"
+import { Secret, secretsOf } from "../secret.ts"
 import type { Field, Fields, TextRule } from "./declare.ts"
 import {
   Archive,
@@ -18,7 +18,7 @@ export interface Failure {
 }
 
 export interface Checked {
-  /** The inputs with defaults filled in and declared secrets in secret envelopes. */
+  /** The inputs with defaults filled in, and declared secrets and passwords in addresses in secret envelopes. */
   readonly inputs: Properties
   readonly failures: readonly Failure[]
 }
@@ -52,8 +52,10 @@ function checkFields(fields: Fields, values: Properties, path: string, failures:
   return result
 }
 
+/** A password in an address is encrypted in the state as every other is, whether or not the program marked it. */
 function seal(field: Field, value: Value): Value {
-  return field.secret && !(value instanceof Secret) && value !== unknown ? new Secret<Value>(value) : value
+  const isSecret = field.secret || (typeof value === "string" && secretsOf(value).length > 0)
+  return isSecret && !(value instanceof Secret) && value !== unknown ? new Secret<Value>(value) : value
 }
 
 function checkValue(field: Field, value: Value, path: string, failures: Failure[]): Value {

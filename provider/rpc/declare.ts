@@ -36,7 +36,7 @@ export interface Field<out T = unknown, out Required extends boolean = boolean> 
   readonly incidental?: true
   /**
    * For what the resource's code makes, an output or a computed input: the inputs it is made from, so that it is secret
-   * when one of them is. Default: all that are not incidental.
+   * when one of them is. Default: all that are not incidental. What was given in its place as a secret stays one.
    */
   readonly from?: readonly string[]
   /** Carries `T`; never set. */

@@ -53,7 +53,7 @@ export class Lifecycle {
       }))
       const computed = (result.inputs ?? {}) as Properties
       const sealed = sealResults(resource.inputs, resource.inputs, declared.inputs, computed)
-      return { inputs: { ...declared.inputs, ...sealed }, failures }
+      return { inputs: { ...declared.inputs, ...keepSecrecy(declared.inputs, sealed) }, failures }
     })
   }
 

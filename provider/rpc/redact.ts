@@ -1,4 +1,4 @@
-import { Secret, userInfoOf } from "../secret.ts"
+import { Secret, secretsOf } from "../secret.ts"
 import { bare, contains, type Properties, type Value } from "./value.ts"
 
 /**
@@ -20,12 +20,7 @@ export class Redactor {
 
   /** Programs repeat an address in their errors: whole, without the user, or with `%40` as the sign that it is. */
   #learnAddress(address: string): void {
-    const userInfo = userInfoOf(address)
-    if (userInfo === undefined) return
-    const password = /^[^:]*:(.*)$/.exec(userInfo)?.[1]
-    // A user's name alone is an ordinary word, unless it is as long as tokens are.
-    if (password === undefined && !/^https?:.{8,}/i.test(`${address.split("/", 1)[0]}${userInfo}`)) return
-    for (const text of password === undefined ? [userInfo] : [userInfo, password])
+    for (const text of secretsOf(address))
       for (const spelling of [text, decoded(text)]) if (spelling.length >= 4) this.#secrets.add(spelling)
   }
 

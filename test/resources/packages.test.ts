@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import anyTest, { type TestFn } from "ava"
+import { Secret } from "../../provider/secret.ts"
 import { failureOf, ProviderUnderTest } from "../helpers/provider.ts"
 import { startWiredHost, type WiredHost } from "../helpers/wiredHost.ts"
 import { makeRepository } from "../host/helpers/repository.ts"
@@ -176,6 +177,8 @@ test("the password of a repository is shown by nothing that fails, and is for ro
   const given = (packages: string[]) =>
     want({ packages, repositories: [{ name: "own", url, allowUnsigned: true }] })
   const made = await provider.create(urn, given([]))
+  t.deepEqual(made.inputs.repositories, [{ name: "own", url: new Secret(url), allowUnsigned: true }])
+  t.deepEqual(made.outputs.versions, {}, "what does not tell it is open")
   const failed = await failureOf(provider.update(urn, made, given(["px-hello"])))
   t.regex(failed.says, /127\.0\.0\.1/)
   const told = [failed.says, ...provider.engine.lines.slice(from).map(({ message }) => message)].join("\n")

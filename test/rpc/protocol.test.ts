@@ -70,6 +70,28 @@ test("check fills in defaults and seals what is declared secret though the progr
   t.is((inputs.reach as Properties).road, "north")
 })
 
+test("check seals an address with a password in it wherever it stands, and no other text", async t => {
+  const { client } = await toy(t)
+  const address = "https://anna:hunter2@example.org"
+  const sealed = new Secret<Value>(address)
+  const given = {
+    labels: { a: address, b: "https://example.org" },
+    layers: ["ssh://root@example.org", address],
+  }
+  const { inputs, failures } = await client.check(boxUrn, box({ mood: address, ...given }))
+  t.deepEqual(failures, [])
+  t.deepEqual(inputs.mood, sealed)
+  t.deepEqual(inputs.labels, { a: sealed, b: "https://example.org" })
+  t.deepEqual(inputs.layers, ["ssh://root@example.org", sealed])
+  // What was written before stays as it is: no change.
+  t.like(
+    await client.diff(boxUrn, "1", { inputs: box(given), outputs: {} }, box({ ...inputs, mood: null })),
+    {
+      changes: "none",
+    },
+  )
+})
+
 const wrongInputs: [title: string, inputs: Properties, property: string, reason: RegExp][] = [
   ["a missing input", { size: 3 }, "name", /^name is missing: what it is called$/],
   [
