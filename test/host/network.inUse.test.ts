@@ -80,11 +80,13 @@ const SILENTLY: [what: string, address: string, code: string | undefined][] = [
   ["in no way, of IPv6, is free", "2001:db8::77/64", undefined],
 ]
 for (const [what, address, code] of SILENTLY)
-  for (const ping of ["with", "without"])
-    test.serial(`an address that answers ${what}; the host is ${ping} a ping of its own`, async t => {
+  for (const ping of ["the ping of iputils", "no ping", "another ping"])
+    test.serial(`an address that answers ${what}; the host has ${ping}`, async t => {
       await within(host.neighbour.namespace, `${SILENT}; ip addr replace 10.3.3.3/24 dev eth0`)
       await host.sh(`ip neigh replace 192.0.2.66 dev ${BRIDGE} lladdr 02:00:00:00:00:66 nud stale`)
-      const connection = ping === "with" ? host.connection : await host.without("ping")
+      const connection = ping.endsWith("iputils") ? host.connection : await host.without("ping")
+      // inetutils' knows no -I, and no -n of its own.
+      if (ping === "another ping") await host.program(connection, "ping", "exit 64")
       const wanted = { uplink: BRIDGE, extraAddresses: [address] }
       t.deepEqual(await refusals(wanted, [], connection), code === undefined ? [] : [code])
       t.is(await host.sh(`ip neigh show to ${address.split("/")[0]}`), "", "nothing is left of the question")
@@ -104,6 +106,8 @@ test.serial(
   async t => {
     const poor = await host.without("ping", "ip")
     await host.program(poor, "ip", "exit 255")
+    t.deepEqual(await refusals({ uplink: BRIDGE }, [], poor), ["address-unasked"])
+    await host.program(poor, "ping", "exit 64")
     t.deepEqual(await refusals({ uplink: BRIDGE }, [], poor), ["address-unasked"])
     t.deepEqual(await refusals({ uplink: undefined }, [], poor), [])
   },

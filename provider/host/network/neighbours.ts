@@ -3,22 +3,23 @@ import type { Connection } from "../../ssh/index.ts"
 /**
  * Asks for addresses in two ways: by ping, where the routes lead or on the link alone; and on the link by ARP or neighbour
  * discovery (`use` of ip-neighbour(8) has the kernel ask), for many a machine answers no ping. Prints `pong ADDRESS`,
- * `near ADDRESS` with what is known of the neighbour then, and `unasked ADDRESS` where neither could be done. What was
+ * `near ADDRESS` with what is known of the neighbour then, and `unasked ADDRESS` where neither could be done: with
+ * no ping, or one of another kind (iputils' ends with 1 where nobody answers, and with more where it could not ask). What was
  * known before is forgotten first, as whoever had the address may be gone, and what was learnt is forgotten at the end.
  */
 const ASK = `
 link=$1 bound=$2 gateways=$3; shift 3
 forget() { for one do ip neigh flush to "$one" \${link:+dev "$link"} 2>/dev/null; done; }
 resolve() { [ "$link" ] && ip neigh replace "$1" dev "$link" nud none use 2>/dev/null; }
-ping=$(command -v ping)
+pinged= unresolved=
 forget "$@"
 for one in $gateways; do resolve "$one"; done
-for one do resolve "$one" || [ "$ping" ] || echo "unasked $one"; done
-if [ "$ping" ]; then
-  for one do ping \${bound:+-I "$bound"} -c 1 -W 1 -n "$one" >/dev/null 2>&1 && echo "pong $one"; done
-else
-  sleep 2
-fi
+for one do resolve "$one" || unresolved="$unresolved $one"; done
+for one do
+  ping \${bound:+-I "$bound"} -c 1 -W 1 -n "$one" >/dev/null 2>&1
+  case $? in 0) pinged=yes; echo "pong $one" ;; 1) pinged=yes ;; esac
+done
+[ "$pinged" ] || { sleep 2; for one in $unresolved; do echo "unasked $one"; done; }
 for one in $gateways "$@"; do ip neigh show to "$one" \${link:+dev "$link"} 2>/dev/null | sed "s/^/near $one /"; done
 forget "$@"
 :`
