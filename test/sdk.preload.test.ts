@@ -9,20 +9,41 @@ import test from "ava"
 const root = fileURLToPath(new URL("..", import.meta.url))
 
 /** What a script says, as JSON, that Node runs in the way in which Pulumi runs a program. */
-async function preloaded(script: string, cache: string): Promise<unknown> {
+async function preloaded(
+  { script, args: more = [], env: also = {} }: Omit<Script, "title" | "says">,
+  cache: string,
+): Promise<unknown> {
   const args = [
     "--require",
     "./sdk/preload.cjs",
     "--eval",
     `(async () => console.log(JSON.stringify(${script})))()`,
+    "--",
+    ...more,
   ]
   const { NODE_COMPILE_CACHE: _, ...env } = process.env
-  const options = { cwd: root, env: { ...env, XDG_CACHE_HOME: cache } }
+  const options = { cwd: root, env: { ...env, ...also, XDG_CACHE_HOME: cache } }
   const { stdout } = await promisify(execFile)(process.execPath, args, options)
   return JSON.parse(stdout)
 }
 
-const scripts: readonly { title: string; script: string; says: (cache: string) => unknown }[] = [
+interface Script {
+  readonly title: string
+  readonly script: string
+  readonly args?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  readonly says: (cache: string) => unknown
+}
+
+/** Where a promise of Pulumi's was made, and that errors still tell where they were. */
+const traces = `(promise => [promise._debugStackTrace.includes("\\n"), new Error().stack.includes("\\n")])(
+  (promise => (require("@pulumi/pulumi/runtime/debuggable.js").debuggablePromise(promise, "x"), promise))(
+    Promise.resolve()))`
+const tracing = `(tracing => (tracing.newSpan("x").end(), [
+  "start" in tracing, Object.keys(require.cache).some(path => path.includes("exporter-zipkin"))]))(
+  require("@pulumi/pulumi/cmd/run/tracing.js"))`
+
+const scripts: readonly Script[] = [
   {
     title: "keeps what Node compiled in the provider's cache",
     script: `require("node:module").getCompileCacheDir().split("/pulumi-xen/node/")[0]`,
@@ -33,6 +54,28 @@ const scripts: readonly { title: string; script: string; says: (cache: string) =
     script: `(before => (require("source-map-support/register"), Error.prepareStackTrace === before))(
       Error.prepareStackTrace)`,
     says: () => true,
+  },
+  {
+    title: "has no stack trace taken for a promise that settles",
+    script: traces,
+    says: () => [false, true],
+  },
+  {
+    title: "that PULUMI_DEBUG_PROMISE_LEAKS asks where its promises were made can tell it",
+    script: traces,
+    env: { PULUMI_DEBUG_PROMISE_LEAKS: "true" },
+    says: () => [true, true],
+  },
+  {
+    title: "loads nothing that sends traces",
+    script: tracing,
+    says: () => [false, false],
+  },
+  {
+    title: "is traced as --tracing says",
+    script: tracing,
+    args: ["--tracing", "http://127.0.0.1:9"],
+    says: () => [true, true],
   },
   {
     title: "starts without V8's debugger",
@@ -49,7 +92,7 @@ const scripts: readonly { title: string; script: string; says: (cache: string) =
   },
 ]
 
-for (const { title, script, says } of scripts)
+for (const { title, says, ...script } of scripts)
   test(`a program ${title}`, async t => {
     const cache = await mkdtemp(join(tmpdir(), "preload-"))
     t.teardown(() => rm(cache, { recursive: true, force: true }))
