@@ -96,8 +96,9 @@ async function changeFrom(
   const prove = async (connection: Connection, step?: Step): Promise<HostFacts> => {
     const facts = await look(connection)
     const seen = change.missing(facts, before, step === plan.at(-1) ? undefined : step)
-    const missing = seen.length > 0 ? seen : await change.inquireMissing?.(connection, facts, before, context)
-    if (missing && missing.length > 0) throw new NotAsWantedError(connection.name, missing)
+    const asked = seen.length > 0 ? [] : await change.inquireMissing?.(connection, facts, before, context)
+    const missing = [...seen, ...(asked ?? [])]
+    if (missing.length > 0) throw new NotAsWantedError(connection.name, missing)
     return facts
   }
   // Its own connection: a restart closes the one that it was begun over, and the pool's is for everybody.

@@ -25,5 +25,5 @@ export async function silentGateways(
   const { answering, unasked } = await askFor(connection, { addresses, link: name, onLinkOnly: true }, signal)
   return addresses
     .filter(address => !answering.includes(address) && !unasked.includes(address))
-    .map(address => `no gateway answers at ${address} on ${name}`)
+    .map(address => `no gateway answers at ${address} on ${name} (correct the gateway, or the uplink)`)
 }
